@@ -1,0 +1,65 @@
+# Everything a person runs. `make` alone lists it.
+PYTHON ?= python3
+PORT ?= 8000
+SANDBOX_PORT ?= 8001
+DATA_DIR ?= .kota-bff
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+# Rooms in which a missed branch can lose or double somebody's insurance.
+CRITICAL := app/sync/*,app/events/*,app/webhooks/*,app/auth/*,app/kota/*,app/queue/*
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: requirements-dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "kota-bff needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Set up .venv from the hashed lock
+
+.PHONY: dev
+dev: $(VENV)/.ready ## Run everything here: PostgreSQL, migrations, Kota sandbox, API, worker
+	@$(BIN)/kota-bff dev --port $(PORT) --sandbox-port $(SANDBOX_PORT) --data-dir '$(DATA_DIR)'
+
+.PHONY: test
+test: $(VENV)/.ready ## Run the whole suite against its own embedded PostgreSQL
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --include='$(CRITICAL)' --fail-under=95
+
+.PHONY: lint
+lint: $(VENV)/.ready ## Format check, lint, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: $(VENV)/.ready ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: check
+check: lint test ## All that a commit must pass
+
+.PHONY: lock
+lock: $(VENV)/.ready ## Renew the hashed requirements from pyproject.toml
+	$(UV_COMPILE) pyproject.toml --output-file requirements.txt
+	$(UV_COMPILE) pyproject.toml --extra dev --output-file requirements-dev.txt
+	echo hatchling | $(UV_COMPILE) - --constraints requirements-dev.txt --output-file requirements-build.txt
+
+.PHONY: clean
+clean: ## Remove what the commands above made, but for data
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* dist

@@ -1,0 +1,1 @@
+"""kota-bff: the server side of Kota's embedded benefits."""
