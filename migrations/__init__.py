@@ -1,0 +1,1 @@
+"""Database migrations: one revision a change, suited to the code that is still running."""
