@@ -1,0 +1,1 @@
+"""Who is calling: frontend tokens and service keys."""

@@ -1,0 +1,92 @@
+"""Run Alembic against one database, without an ini file.
+
+Two replicas that migrate at once take turns through an advisory lock. A migration that cannot get its table lock within
+5 s gives up instead of queueing the whole service behind it; run it again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.db.base import Base
+from app.db.engine import asyncpg_url
+
+T = TypeVar("T")
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+ONE_AT_A_TIME = 0x6B6F7461  # "kota": the advisory lock that migrations take.
+
+
+def config(connection: Connection | None = None) -> Config:
+    """An Alembic configuration for this project's migrations."""
+    made = Config()
+    # Alembic expands % in its options.
+    made.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    made.attributes["connection"] = connection
+    return made
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    revision = ScriptDirectory.from_config(config()).get_current_head()
+    if revision is None:
+        raise RuntimeError("there are no migrations")
+    return revision
+
+
+async def current(url: str) -> str | None:
+    """The revision that the database is at; None if it was never migrated."""
+    return await _run(url, lambda connection: MigrationContext.configure(connection).get_current_revision())
+
+
+async def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database to `revision`."""
+    await _run(url, lambda connection: command.upgrade(config(connection), revision))
+
+
+async def downgrade(url: str, revision: str) -> None:
+    """Take the database back to `revision`; `base` is empty."""
+    await _run(url, lambda connection: command.downgrade(config(connection), revision))
+
+
+async def drift(url: str) -> list[Any]:
+    """What the models have that the migrations do not, or the reverse; empty when they agree."""
+    return await _run(
+        url,
+        lambda connection: list(
+            compare_metadata(
+                MigrationContext.configure(connection, opts={"compare_server_default": True}), Base.metadata
+            )
+        ),
+    )
+
+
+async def _run(url: str, work: Callable[[Connection], T]) -> T:
+    engine = create_async_engine(asyncpg_url(url), poolclass=pool.NullPool, hide_parameters=True)
+
+    def locked(connection: Connection) -> T:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
+        connection.execute(text("SET lock_timeout = '5s'"))
+        connection.commit()
+        return work(connection)
+
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(locked)
+    finally:
+        await engine.dispose()
+
+
+def run(url: str) -> None:
+    """Upgrade from synchronous code."""
+    asyncio.run(upgrade(url))

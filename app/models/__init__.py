@@ -1,0 +1,24 @@
+"""One table a file. Importing this package registers all of them."""
+
+from app.models.dead_letter import DeadLetter
+from app.models.employee import Employee
+from app.models.employer import Employer
+from app.models.kota_event import EventState, KotaEvent
+from app.models.kota_resource import KotaResource
+from app.models.periodic_task import PeriodicTask
+from app.models.records import SyncState
+from app.models.session_count import SessionCount
+from app.models.session_grant import SessionGrant
+
+__all__ = [
+    "DeadLetter",
+    "Employee",
+    "Employer",
+    "EventState",
+    "KotaEvent",
+    "KotaResource",
+    "PeriodicTask",
+    "SessionCount",
+    "SessionGrant",
+    "SyncState",
+]

@@ -1,0 +1,23 @@
+"""Employees, each of one employer."""
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base
+from app.db.leases import due_index
+from app.models.records import SyncedRecord
+
+
+class Employee(SyncedRecord, Base):
+    """An employee that the host wants at Kota, and the employer and customer they belong to."""
+
+    __tablename__ = "employees"
+    __table_args__ = (
+        due_index("employees"),
+        Index(None, "employer_ref", "ref"),
+        Index(None, "updated_at", "ref"),
+    )
+
+    employer_ref: Mapped[str] = mapped_column(ForeignKey("employers.ref"))
+    external_customer_id: Mapped[str | None]
+    """The employer-of-record's own id of its customer. Plain, since it decides who may see what."""

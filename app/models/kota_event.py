@@ -1,0 +1,48 @@
+"""The inbox: every event that Kota delivered, or that was found in its list afterwards."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, LargeBinary, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base
+
+
+class EventState(StrEnum):
+    """What has become of an event."""
+
+    PENDING = "pending"
+    PROCESSED = "processed"
+    IGNORED = "ignored"
+    DEAD = "dead"
+
+
+class KotaEvent(Base):
+    """One event by Kota's id. Its primary key is the deduplication."""
+
+    __tablename__ = "kota_events"
+    __table_args__ = (
+        Index(
+            "ix_kota_events_unrouted", "received_at", postgresql_where=text("state = 'pending' AND resource_id IS NULL")
+        ),
+        Index("ix_kota_events_open", "resource_kind", "resource_id", postgresql_where=text("state = 'pending'")),
+        Index(None, "received_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    version: Mapped[str]
+    """`v1` or `v2`."""
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    """The delivered bytes, encrypted where they are received. Never read for state: a webhook is a doorbell."""
+    state: Mapped[EventState] = mapped_column(default=EventState.PENDING, server_default=EventState.PENDING.value)
+    deliveries: Mapped[int] = mapped_column(default=1, server_default="1")
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    resource_kind: Mapped[str | None]
+    resource_id: Mapped[str | None]
+    resource_seq: Mapped[int | None]
+    """The `dirty_seq` that this event gave its resource: once that is clean, the event is done."""
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    processed_at: Mapped[datetime | None]
+    error_code: Mapped[str | None]

@@ -1,0 +1,28 @@
+"""What Kota's events talk about: one row a resource, dirty until its current state has been read and projected."""
+
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base
+from app.db.leases import Leased, due_index
+
+
+class KotaResource(Leased, Base):
+    """A resource at Kota, by kind and id. It is dirty while `dirty_seq` is above `clean_seq`."""
+
+    __tablename__ = "kota_resources"
+    __table_args__ = (due_index("kota_resources"),)
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    path_params: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    """Ids that its GET needs beside its own, by Kota's parameter names."""
+    dirty_seq: Mapped[int] = mapped_column(default=1, server_default="1")
+    clean_seq: Mapped[int] = mapped_column(default=0, server_default="0")
+    kota_status: Mapped[str | None]
+    error_code: Mapped[str | None]
+    read_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,1 @@
+"""Required actions and other things that a person must see."""

@@ -1,0 +1,20 @@
+"""Every metric of the project, by the room that counts it. Labels are closed sets, never ids."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+UNEXPECTED_ERRORS = Counter(
+    "kota_bff_unexpected_errors_total", "Exceptions that nobody expected, caught at a root", ["where"]
+)
+HTTP_REQUESTS = Counter("kota_bff_http_requests_total", "Answered requests", ["method", "route", "status"])
+HTTP_SECONDS = Histogram(
+    "kota_bff_http_request_seconds",
+    "Time to answer",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+WEBHOOKS = Counter("kota_bff_webhooks_total", "Deliveries of Kota's webhooks", ["result"])
+WEBHOOK_REFUSALS = Counter("kota_bff_webhook_refusals_total", "Deliveries with no valid signature", ["reason"])
+EVENTS = Counter("kota_bff_events_total", "Events that reached their end", ["state"])
+PUSHES = Counter("kota_bff_pushes_total", "Attempts to bring a record to Kota", ["kind", "outcome"])
+SESSIONS = Counter("kota_bff_sessions_total", "Sessions asked for", ["audience", "result"])
+PUSHING_PAUSED = Gauge("kota_bff_pushing_paused", "1 while Kota refuses our API key")

@@ -1,0 +1,1 @@
+"""Tokens for Kota's embed."""

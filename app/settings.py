@@ -1,0 +1,275 @@
+"""Every setting, read from the environment once, by a root, and handed down from there.
+
+A bad configuration lists every fault at once and shows no value, since most of them are secrets. Lists are
+comma-separated. Durations are seconds, or ISO 8601 (`PT5M`).
+"""
+
+import base64
+import binascii
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+CALL_TIMEOUTS = ("kota_read_timeout", "kota_write_timeout")
+
+
+class BadConfiguration(Exception):
+    """The environment does not make a configuration. The text lists every fault by variable, without values."""
+
+
+def _split(value: Any) -> Any:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an http(s) URL without query or fragment")
+    if parts.username or parts.password:
+        raise ValueError("must not carry credentials")
+    return value.rstrip("/")
+
+
+def _kota_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" and (parts.hostname or "").endswith("kota.io"):
+        raise ValueError("Kota answers https only")
+    return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or "*" in value:
+        raise ValueError("must be an exact origin such as https://app.example.com, without a path or *")
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    if not re.match(r"postgres(ql)?(\+asyncpg)?://", value.get_secret_value()):
+        raise ValueError("must be a postgresql:// URL")
+    return value
+
+
+def _fernet_key(value: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(value.get_secret_value(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise ValueError("must be 32 bytes in URL-safe base64, as `kota-bff keys new-encryption-key` prints")
+    return value
+
+
+def _service_key(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}:[0-9a-f]{64}", value):
+        raise ValueError("must be name:sha256hex, the hex digest of the key")
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+
+
+class Settings(BaseSettings):
+    """What the service needs to know; the README explains each to a person."""
+
+    model_config = SettingsConfigDict(
+        hide_input_in_errors=True, extra="ignore", frozen=True, env_ignore_empty=True, validate_default=True
+    )
+
+    # The database.
+    database_url: DatabaseUrl
+    database_direct_url: DatabaseUrl | None = None
+    """Where a transaction pooler stands before `database_url`: the way around it, for LISTEN and migrations."""
+    database_pool_size: Annotated[int, Field(ge=2, le=100)] = 16
+
+    # Kota.
+    kota_api_url: Annotated[HttpUrl, AfterValidator(_kota_url)] = "https://test.api.kota.io"
+    kota_api_key: SecretStr
+    kota_script_url: HttpUrl | None = None
+    kota_platform_id: str | None = None
+    kota_webhook_secrets: Secrets = ()
+    """Newest first. Empty refuses every delivery."""
+    kota_webhook_tolerance: Seconds = timedelta(seconds=300)
+    kota_events_version: Literal["v1", "v2"] = "v2"
+    kota_max_in_flight: Annotated[int, Field(ge=1, le=200)] = 20
+    kota_read_timeout: Seconds = timedelta(seconds=10)
+    kota_write_timeout: Seconds = timedelta(seconds=30)
+    session_timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(seconds=8))] = timedelta(seconds=7)
+    """The whole time a person waits for a session before it is `kota_unavailable`."""
+
+    # Sync.
+    sync_wait: Annotated[timedelta, Field(ge=timedelta(0), le=MINUTE)] = timedelta(seconds=5)
+    push_lease: Seconds = timedelta(seconds=90)
+    push_retry_first: Seconds = timedelta(seconds=2)
+    push_retry_longest: Seconds = timedelta(minutes=10)
+    idempotency_window: Seconds = timedelta(minutes=50)
+    """Kota keeps an idempotency key for an hour; a retry later than this looks first."""
+    status_poll_first: Seconds = timedelta(hours=1)
+    status_poll_later: Seconds = DAY
+    restored: bool = False
+    """Set after a database restore: creates wait until `kota-bff sync audit --repair` has run."""
+
+    # Events.
+    resource_lease: Seconds = timedelta(seconds=60)
+    event_retry_first: Seconds = timedelta(seconds=2)
+    event_retry_longest: Seconds = timedelta(minutes=30)
+    reconcile_every: Seconds = timedelta(minutes=5)
+    offer_poll_every: Seconds = timedelta(hours=1)
+
+    # Workers.
+    look_every: Seconds = timedelta(seconds=2)
+    shutdown_grace: Seconds = timedelta(seconds=25)
+    ops_port: Annotated[int, Field(ge=0, le=65535)] = 9090
+    ops_host: str = "127.0.0.1"
+
+    # Frontends.
+    frontend_jwks_url: HttpUrl | None = None
+    frontend_public_key: str | None = None
+    """PEM. Literal `\\n` is taken for a line break, since many platforms cannot hold one."""
+    frontend_issuer: str | None = None
+    frontend_audience: str | None = None
+    frontend_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
+    ] = ()
+    frontend_leeway: Annotated[timedelta, Field(ge=timedelta(0), le=5 * MINUTE)] = timedelta(seconds=30)
+    frontend_jwks_max_age: Seconds = timedelta(minutes=10)
+    claim_employer: str = "kota_employer"
+    claim_employee: str = "kota_employee"
+    claim_audiences: str = "kota_audiences"
+    claim_external_customer: str = "kota_external_customer"
+    require_external_customer: bool = False
+    sessions_per_minute: Annotated[int, Field(ge=1)] = 30
+
+    # The host's backend.
+    service_keys: Annotated[
+        tuple[Annotated[str, AfterValidator(_service_key)], ...], NoDecode, BeforeValidator(_split)
+    ] = ()
+    host_webhook_url: HttpUrl | None = None
+    host_webhook_secret: SecretStr | None = None
+    outbox_lease: Seconds = timedelta(seconds=60)
+
+    # Data protection.
+    encryption_keys: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_fernet_key)], ...],
+        NoDecode,
+        BeforeValidator(_split),
+        Field(min_length=1),
+    ]
+    lookup_key: Annotated[SecretStr, Field(min_length=32)]
+    retain_events: Seconds = 90 * DAY
+    retain_dead_letters: Seconds = 30 * DAY
+    retain_batch_lines: Seconds = 7 * DAY
+    retain_grants: Seconds = 400 * DAY
+    erase_offboarded_after: Seconds = 180 * DAY
+
+    # Development only.
+    dev_signing_key: SecretStr | None = None
+    """A PEM private key with which `kota-bff token` signs. Refused beside a live Kota key."""
+
+    # Operation.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    docs_enabled: bool = False
+
+    @property
+    def environment(self) -> Literal["test", "live"]:
+        """Which of Kota's two worlds the API key belongs to."""
+        return "live" if self.kota_api_key.get_secret_value().startswith("pk_live_") else "test"
+
+    @property
+    def script_url(self) -> str:
+        """Where a browser loads Kota.js from."""
+        if self.kota_script_url:
+            return self.kota_script_url
+        return "https://js.kota.io/v1" if self.environment == "live" else "https://test.js.kota.io/v1"
+
+    @property
+    def direct_url(self) -> str:
+        """A database URL that leads to PostgreSQL itself."""
+        return (self.database_direct_url or self.database_url).get_secret_value()
+
+    # What is wrong between settings is checked at the later of the two, so that it is listed beside all other faults.
+
+    @field_validator("kota_api_key")
+    @classmethod
+    def _key_fits_host(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        host = urlsplit(info.data.get("kota_api_url", "")).hostname
+        live = key.get_secret_value().startswith("pk_live_")
+        if not live and not key.get_secret_value().startswith("pk_test_"):
+            raise ValueError("must start with pk_test_ or pk_live_")
+        if host == ("test.api.kota.io" if live else "api.kota.io"):
+            raise ValueError(f"a {'live' if live else 'test'} key does not fit the host of KOTA_API_URL")
+        return key
+
+    @field_validator("push_lease", "resource_lease")
+    @classmethod
+    def _lease_outlives_call(cls, lease: timedelta, info: ValidationInfo) -> timedelta:
+        calls = sum((info.data.get(name, timedelta(0)) for name in CALL_TIMEOUTS), timedelta(0))
+        if lease <= calls:
+            raise ValueError(f"must be longer than {' and '.join(CALL_TIMEOUTS).upper()} together")
+        return lease
+
+    @field_validator("frontend_public_key")
+    @classmethod
+    def _one_source_of_keys(cls, key: str | None, info: ValidationInfo) -> str | None:
+        if key and info.data.get("frontend_jwks_url"):
+            raise ValueError("set this or FRONTEND_JWKS_URL, not both")
+        return key
+
+    @field_validator("frontend_issuer", "frontend_audience")
+    @classmethod
+    def _tokens_name_their_parties(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value and (info.data.get("frontend_jwks_url") or info.data.get("frontend_public_key")):
+            raise ValueError("needed beside FRONTEND_JWKS_URL or FRONTEND_PUBLIC_KEY")
+        return value
+
+    @field_validator("service_keys")
+    @classmethod
+    def _names_are_unique(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        names = [key.split(":")[0] for key in keys]
+        if len(names) != len(set(names)):
+            raise ValueError("every name may stand once")
+        return keys
+
+    @field_validator("host_webhook_secret")
+    @classmethod
+    def _messages_are_signed(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if bool(secret) != bool(info.data.get("host_webhook_url")):
+            raise ValueError("set it together with HOST_WEBHOOK_URL, or neither")
+        return secret
+
+    @field_validator("dev_signing_key")
+    @classmethod
+    def _never_beside_a_live_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        key = info.data.get("kota_api_key")
+        if value and key and key.get_secret_value().startswith("pk_live_"):
+            raise ValueError("must not be set beside a live KOTA_API_KEY")
+        return value
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; raises BadConfiguration with every fault, a line each."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        lines = [f"{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults]
+        raise BadConfiguration("\n".join(lines)) from None

@@ -1,0 +1,1 @@
+"""What every HTTP edge shares: problem+json, middleware, dependencies, pagination, health."""

@@ -1,0 +1,1 @@
+"""POST /webhooks/kota: verify, store, answer."""
