@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import LargeBinary, func
-from sqlalchemy.orm import Mapped, declarative_mixin, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.encryption import EncryptedBytes, EncryptedJSON
 from app.db.leases import Leased
@@ -19,7 +19,6 @@ class SyncState(StrEnum):
     REJECTED = "rejected"
 
 
-@declarative_mixin
 class SyncedRecord(Leased):
     """The desired state, what Kota last accepted, and the one push that may be under way between them."""
 
