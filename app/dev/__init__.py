@@ -1,1 +1,1 @@
-"""The all-in-one stack for a developer's machine."""
+"""What runs on a developer's machine only: an embedded PostgreSQL and the all-in-one `kota-bff dev`."""
