@@ -1,0 +1,48 @@
+"""One embedded PostgreSQL for the whole run, started by the first test that asks for it."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from app.db import migrate
+from app.dev.postgres import EmbeddedPostgres
+from tests.databases import NewDatabase
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """Not for tests that stop or kill it: those start their own."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def migrated_template(postgres: EmbeddedPostgres) -> str:
+    await migrate.upgrade(postgres.create_database(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: EmbeddedPostgres, migrated_template: str) -> str:
+    """A migrated database that all tests share: for those that roll back whatever they do."""
+    return postgres.create_database("shared", template=migrated_template)
+
+
+@pytest.fixture
+def new_database(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[NewDatabase]:
+    """Makes databases for tests that commit; a copy takes some 50 ms. They are dropped after the test."""
+    names: list[str] = []
+    numbers = count()
+
+    def make(*, migrated: bool = True) -> str:
+        name = f"test_{next(numbers)}"
+        url = postgres.create_database(name, template=migrated_template if migrated else None)
+        names.append(name)
+        return url
+
+    yield make
+    for name in names:
+        postgres.drop_database(name)
