@@ -1,0 +1,169 @@
+"""How a call is made: in a slot, repeated if it may be, watched, and its answer checked against what was expected."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from app.kota.connection import Connection, Query, Request
+from app.kota.errors import KotaError, KotaUnreadable
+from app.kota.limiter import Lane, Limiter
+from app.kota.paging import PageReader
+from app.kota.retry import RetryPolicy, next_delay
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_PERSON = RetryPolicy(attempts=2, first=0.2, patience=2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for one exchange with Kota, from connecting to the last byte."""
+
+    read: float = 10.0
+    write: float = 30.0
+    # Kota delivers while we wait, and what it delivers to may be slow.
+    replay: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One exchange that ended, for whoever counts them; `error` is None if it ended well."""
+
+    operation: str
+    lane: Lane
+    seconds: float
+    error: KotaError | None
+
+
+class Caller:
+    """Makes calls to Kota. Everything that waits or measures is handed in."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        limiter: Limiter,
+        read_retry: RetryPolicy,
+        timeouts: Timeouts,
+        observe: Callable[[Attempt], None] | None,
+        sleep: Callable[[float], Awaitable[None]],
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.connection = connection
+        self.limiter = limiter
+        self.timeouts = timeouts
+        self._read_retry = read_retry
+        self._observe = observe
+        self._sleep = sleep
+        self._clock = clock
+        self._jitter = jitter
+
+    async def read(self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None) -> Any:
+        """GET, repeated as the policy says: reading is always harmless."""
+        request = Request("GET", template, ids or {}, query)
+        attempt = 1
+        while True:
+            try:
+                return await self._once(request, Lane.READ, self.timeouts.read)
+            except KotaError as error:
+                wait = next_delay(error, attempt=attempt, policy=self._read_retry, random=self._jitter)
+                if wait is None:
+                    raise
+            await self._sleep(wait)
+            attempt += 1
+
+    async def write(self, request: Request, *, timeout: float | None = None) -> Any:
+        """POST or PUT, once: whether and when to repeat it is the caller's decision, with the same bytes and key."""
+        return await self._once(request, Lane.PUSH, timeout or self.timeouts.write)
+
+    async def write_for_person(self, make: Callable[[], Request], *, within: float) -> Any:
+        """POST for somebody who waits `within` seconds at most: once more, newly made, if there is time for it."""
+        until = self._clock() + within
+        try:
+            return await self._once(make(), Lane.SESSION, within)
+        except KotaError as error:
+            wait = next_delay(error, attempt=1, policy=_PERSON, random=self._jitter)
+            left = until - self._clock() - (wait or 0.0)
+            # A last quarter of the time is too little to hope for an answer.
+            if wait is None or left < within / 4:
+                raise
+        await self._sleep(wait)
+        return await self._once(make(), Lane.SESSION, left)
+
+    async def pages(
+        self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None
+    ) -> AsyncIterator[list[Any]]:
+        """Every page of a list, as it comes."""
+        reader = PageReader(f"GET {template}")
+        for page in count(1):
+            answer = await self.read(template, ids, {**(query or {}), "page": page, "page_size": reader.size})
+            yield reader.items(answer, page=page)
+            if reader.finished:
+                return
+
+    async def items(
+        self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None, *, key: str = "id"
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Every item of a list, once, told apart by `key`: what is added meanwhile shifts the pages."""
+        seen: set[str] = set()
+        async for page in self.pages(template, ids, query):
+            for item in page:
+                name = item.get(key) if isinstance(item, dict) else None
+                if not isinstance(name, str):
+                    raise KotaUnreadable(f"GET {template}", f"an item without {key}")
+                if name not in seen:
+                    seen.add(name)
+                    yield item
+
+    async def _once(self, request: Request, lane: Lane, timeout: float) -> Any:
+        async with self.limiter.slot(lane, operation=request.operation):
+            started_at = self._clock()
+            try:
+                answer = await self.connection.send(request, timeout=timeout)
+            except KotaError as error:
+                self._tell(request, lane, started_at, error)
+                raise
+            self._tell(request, lane, started_at, None)
+            return answer
+
+    def _tell(self, request: Request, lane: Lane, started_at: float, error: KotaError | None) -> None:
+        if self._observe:
+            self._observe(Attempt(request.operation, lane, self._clock() - started_at, error))
+
+
+def parsed(model: type[ModelT], answer: Any, *, operation: str) -> ModelT:
+    """`answer` as `model`.
+
+    Raises:
+        KotaUnreadable: if it is not one. It names the fields at fault and quotes nothing of them.
+    """
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        places = sorted({str(fault["loc"][0]) for fault in error.errors(include_input=False) if fault["loc"]})
+    # Raised outside the handler: pydantic's error would drag the answer along.
+    raise KotaUnreadable(operation, f"no {model.__name__}: {', '.join(places) or 'not an object'}")
+
+
+class Calls:
+    """A group of calls; the client is made of such groups."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def _get(self, model: type[ModelT], template: str, **ids: str) -> ModelT:
+        return parsed(model, await self._caller.read(template, ids), operation=f"GET {template}")
+
+    async def _list(
+        self, model: type[ModelT], template: str, query: Query | None = None, *, key: str = "id", **ids: str
+    ) -> AsyncIterator[ModelT]:
+        async for item in self._caller.items(template, ids, query, key=key):
+            yield parsed(model, item, operation=f"GET {template}")
+
+    async def _write(self, model: type[ModelT], request: Request, *, timeout: float | None = None) -> ModelT:
+        answer = await self._caller.write(request, timeout=timeout)
+        return parsed(model, answer, operation=request.operation)
