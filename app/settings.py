@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.kota import Mode, mismatch, mode_of, mode_of_key, script_url
+
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 CALL_TIMEOUTS = ("kota_read_timeout", "kota_write_timeout")
@@ -190,16 +192,14 @@ class Settings(BaseSettings):
     docs_enabled: bool = False
 
     @property
-    def environment(self) -> Literal["test", "live"]:
+    def environment(self) -> Mode:
         """Which of Kota's two worlds the API key belongs to."""
-        return "live" if self.kota_api_key.get_secret_value().startswith("pk_live_") else "test"
+        return mode_of(api_url=self.kota_api_url, api_key=self.kota_api_key.get_secret_value()) or Mode.TEST
 
     @property
     def script_url(self) -> str:
         """Where a browser loads Kota.js from."""
-        if self.kota_script_url:
-            return self.kota_script_url
-        return "https://js.kota.io/v1" if self.environment == "live" else "https://test.js.kota.io/v1"
+        return self.kota_script_url or script_url(self.environment)
 
     @property
     def direct_url(self) -> str:
@@ -211,12 +211,11 @@ class Settings(BaseSettings):
     @field_validator("kota_api_key")
     @classmethod
     def _key_fits_host(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
-        host = urlsplit(info.data.get("kota_api_url", "")).hostname
-        live = key.get_secret_value().startswith("pk_live_")
-        if not live and not key.get_secret_value().startswith("pk_test_"):
+        api_key = key.get_secret_value()
+        if mode_of_key(api_key) is None:
             raise ValueError("must start with pk_test_ or pk_live_")
-        if host == ("test.api.kota.io" if live else "api.kota.io"):
-            raise ValueError(f"a {'live' if live else 'test'} key does not fit the host of KOTA_API_URL")
+        if mismatch(api_url=info.data.get("kota_api_url", ""), api_key=api_key):
+            raise ValueError("a test key does not fit Kota's live host, nor a live key the test host")
         return key
 
     @field_validator("push_lease", "resource_lease")
@@ -260,7 +259,7 @@ class Settings(BaseSettings):
     @classmethod
     def _never_beside_a_live_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         key = info.data.get("kota_api_key")
-        if value and key and key.get_secret_value().startswith("pk_live_"):
+        if value and key and mode_of_key(key.get_secret_value()) is Mode.LIVE:
             raise ValueError("must not be set beside a live KOTA_API_KEY")
         return value
 

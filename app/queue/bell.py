@@ -20,18 +20,21 @@ log = structlog.get_logger(__name__)
 Connect = Callable[[], Awaitable[Any]]
 
 
-async def ring(session: AsyncSession | AsyncConnection, channel: str) -> None:
-    """Ring `channel` when the transaction commits."""
-    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+CHANNEL = "kota_bff"
+"""One channel for all; the payload is the name of what rang, which PostgreSQL folds within a transaction."""
+
+
+async def ring(session: AsyncSession | AsyncConnection, name: str) -> None:
+    """Ring `name` when the transaction commits. At most 7,999 bytes; no personal data, it is visible to all."""
+    await session.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": name})
 
 
 class Bell:
-    """Hears rings on some channels, and lets any number of tasks wait for one."""
+    """Hears every ring, and lets any number of tasks wait for the one that they care about."""
 
-    def __init__(self, url: URL, *, channels: tuple[str, ...], reconnect: float = 1.0) -> None:
+    def __init__(self, url: URL, *, reconnect: float = 1.0) -> None:
         """`url` must lead to PostgreSQL itself: a transaction pooler does not carry LISTEN."""
         self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._channels = channels
         self._reconnect = reconnect
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -47,18 +50,24 @@ class Bell:
                 await task
 
     @asynccontextmanager
-    async def ear(self, channel: str) -> AsyncIterator[asyncio.Event]:
-        """An event that every ring on `channel` sets. Clear it before looking for work, not after."""
+    async def ear(self, name: str) -> AsyncIterator[asyncio.Event]:
+        """An event that every ring of `name` sets. Clear it before looking for work, not after."""
         event = asyncio.Event()
-        self._waiters[channel].add(event)
+        self._waiters[name].add(event)
         try:
             yield event
         finally:
-            self._waiters[channel].discard(event)
+            self._waiters[name].discard(event)
+            if not self._waiters[name]:
+                del self._waiters[name]
 
-    def _heard(self, _connection: object, _pid: int, channel: str, _payload: str) -> None:
-        for event in self._waiters[channel]:
+    def _heard(self, _connection: object, _pid: int, _channel: str, name: str) -> None:
+        for event in self._waiters.get(name, ()):
             event.set()
+
+    def _heard_anything(self) -> None:
+        for name in self._waiters:
+            self._heard(None, 0, CHANNEL, name)
 
     async def _listen(self) -> None:
         while True:
@@ -71,11 +80,9 @@ class Bell:
             closed = asyncio.Event()
             try:
                 connection.add_termination_listener(lambda _connection, closed=closed: closed.set())
-                for channel in self._channels:
-                    await connection.add_listener(channel, self._heard)
+                await connection.add_listener(CHANNEL, self._heard)
                 # Whatever was rung while nobody listened.
-                for channel in self._channels:
-                    self._heard(connection, 0, channel, "")
+                self._heard_anything()
                 await closed.wait()
                 log.info("queue.bell.disconnected")
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

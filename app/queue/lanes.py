@@ -29,7 +29,7 @@ class Lane(Generic[Job]):
     """How one kind of job is claimed, done and handed back."""
 
     name: str
-    """Also the bell's channel."""
+    """Also what rings when there is work."""
     claim: Callable[[AsyncSession, int], Awaitable[Sequence[Job]]]
     """Takes at most so many jobs, joining the given transaction."""
     work: Callable[[Job], Awaitable[None]]

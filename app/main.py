@@ -1,0 +1,57 @@
+"""The HTTP application. A root: it makes what the process needs, and hands it down."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from app.auth.authenticators import open_authenticators
+from app.auth.metrics_route import router as metrics_router
+from app.ops.logging import configure_logging
+from app.services import open_services
+from app.sessions.routes import router as sessions_router
+from app.settings import Settings, load_settings
+from app.web.health import router as health_router
+from app.web.middleware import RequestContext
+from app.web.problems import install_problem_handlers
+
+ROUTERS = (health_router, metrics_router, sessions_router)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; uvicorn calls this in every worker process. Raises BadConfiguration."""
+    settings = settings or load_settings()
+    configure_logging(level=settings.log_level, fmt=settings.log_format)
+    app = FastAPI(
+        title="kota-bff",
+        version=version("kota-bff"),
+        description="The server side of Kota's embedded benefits.",
+        lifespan=lambda app: _lifespan(app, settings),
+        docs_url="/docs" if settings.docs_enabled else None,
+        redoc_url=None,
+    )
+    install_problem_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    if settings.frontend_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.frontend_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Request-ID"],
+            max_age=600,
+        )
+    app.add_middleware(RequestContext)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        services = await open_services(stack, settings, application_name="kota-bff api")
+        app.state.services = services
+        app.state.authenticators = await open_authenticators(stack, settings)
+        yield

@@ -1,0 +1,164 @@
+"""Who may have which session, and the record that they had it.
+
+The one place that decides across companies. `SessionRequest` names only what a signed token or a service key vouches
+for; nothing that a browser can write ends up in it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.encryption import lookup_digest
+from app.errors import Conflict, Forbidden, TooManyRequests
+from app.models import Employee, Employer, SessionCount, SessionGrant, SyncState
+from app.models.records import SyncedRecord
+
+RETRY_WHEN_READY = 30
+"""Seconds after which a frontend may ask again for a record that is on its way to Kota."""
+
+
+class Audience(StrEnum):
+    """Whom a session is for."""
+
+    EMPLOYER = "employer"
+    EMPLOYEE = "employee"
+
+
+class AudienceNotGranted(Forbidden):
+    """This person may not open this session."""
+
+    code = "audience_not_granted"
+
+
+class NotReady(Conflict):
+    """Kota has no record of this yet; ask again shortly."""
+
+    code = "not_ready"
+
+
+class RecordRejected(Conflict):
+    """Kota refused this record, so it has nothing to show."""
+
+    code = "rejected"
+
+
+class Offboarded(Conflict):
+    """This record was offboarded at Kota."""
+
+    code = "offboarded"
+
+
+class Restricted(Conflict):
+    """Kota has restricted this record."""
+
+    code = "restricted"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A session that somebody identified asks for. References are the host's."""
+
+    subject: str
+    """Who asks: a frontend token's `sub`, or `service:` and the name of a key."""
+    audience: Audience
+    employer_ref: str
+    employee_ref: str | None
+    external_customer_id: str | None
+    customer_required: bool
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The session in Kota's ids."""
+
+    employer_id: str
+    employee_id: str | None
+    external_customer_id: str | None
+
+
+async def count_session(session: AsyncSession, subject_digest: bytes, *, per_minute: int) -> None:
+    """Count one more request of this person; TooManyRequests past the limit. All replicas count in one row."""
+    minute = func.date_trunc("minute", func.now())
+    counted = await session.execute(
+        insert(SessionCount)
+        .values(subject_digest=subject_digest, minute=minute, count=1)
+        .on_conflict_do_update(index_elements=["subject_digest", "minute"], set_={"count": SessionCount.count + 1})
+        .returning(SessionCount.count, 60 - func.date_part("second", func.clock_timestamp()))
+    )
+    count, seconds_left = counted.one()
+    if count > per_minute:
+        raise TooManyRequests("Too many sessions in this minute.", retry_after=max(1, round(seconds_left)))
+
+
+async def find_target(session: AsyncSession, request: SessionRequest) -> Target:
+    """Whom the session is for at Kota; raises what stands against it. Rights come before states."""
+    if request.customer_required and request.external_customer_id is None:
+        raise AudienceNotGranted("The identity names no external customer.")
+    employer = await session.get(Employer, request.employer_ref)
+    employee = await _employee(session, request) if request.audience is Audience.EMPLOYEE else None
+    if employer is None:
+        raise NotReady(retry_after=RETRY_WHEN_READY)
+    employer_id = _id_at_kota(employer)
+    if request.audience is Audience.EMPLOYER:
+        return Target(employer_id, None, request.external_customer_id)
+    if employee is None:
+        raise NotReady(retry_after=RETRY_WHEN_READY)
+    # The customer matters to employer sessions only: an employee belongs to one already (Kota's OpenAPI).
+    return Target(employer_id, _id_at_kota(employee), None)
+
+
+async def _employee(session: AsyncSession, request: SessionRequest) -> Employee | None:
+    if request.employee_ref is None:
+        raise AudienceNotGranted("The identity names no employee.")
+    employee = await session.get(Employee, request.employee_ref)
+    if employee is None:
+        return None
+    if employee.employer_ref != request.employer_ref:
+        raise AudienceNotGranted("The employee is not one of this employer.")
+    names_customer = request.external_customer_id is not None or request.customer_required
+    if names_customer and employee.external_customer_id != request.external_customer_id:
+        raise AudienceNotGranted("The employee is not one of this external customer.")
+    return employee
+
+
+def _id_at_kota(record: SyncedRecord) -> str:
+    if record.kota_id is None:
+        if record.state is SyncState.REJECTED:
+            raise RecordRejected
+        raise NotReady(retry_after=RETRY_WHEN_READY)
+    # Someone whose offboarding is scheduled is covered until that day, and may still look.
+    if record.kota_status == "inactive":
+        raise Offboarded
+    if record.kota_status == "restricted":
+        raise Restricted
+    return record.kota_id
+
+
+async def record_grant(
+    session: AsyncSession, request: SessionRequest, *, kind: str, lookup_key: bytes, expires_at: datetime
+) -> None:
+    """Write down who asked, for whom, and until when it is good. The token is not handed in."""
+    session.add(
+        SessionGrant(
+            kind=kind,
+            audience=request.audience.value,
+            subject=request.subject,
+            subject_digest=subject_digest(request.subject, lookup_key=lookup_key),
+            employer_ref=request.employer_ref,
+            employee_ref=request.employee_ref if request.audience is Audience.EMPLOYEE else None,
+            external_customer_id=request.external_customer_id,
+            request_id=request.request_id,
+            expires_at=expires_at,
+        )
+    )
+    await session.flush()
+
+
+def subject_digest(subject: str, *, lookup_key: bytes) -> bytes:
+    """By which a person's sessions are counted and found."""
+    return lookup_digest(lookup_key, "session subject", subject.encode())

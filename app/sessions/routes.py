@@ -1,0 +1,132 @@
+"""POST /sessions for frontends, POST /internal/sessions for backends that fetch tokens for their own."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.auth.callers import SessionsCaller, User
+from app.services import Services
+from app.sessions.grants import Audience, AudienceNotGranted, SessionRequest
+from app.sessions.service import SessionPolicy, open_embed_session
+from app.web.dependencies import RequestIdDep, ServicesDep
+from app.web.openapi import problems
+from app.web.refs import Ref
+from app.web.routing import router as new_router
+
+router = new_router(tags=["sessions"])
+
+CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+
+
+class SessionIn(BaseModel):
+    """Whom the session is for. Who that is stands in the signed token, never here."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"audience": "employee"}]})
+
+    audience: Audience
+
+
+class ServiceSessionIn(BaseModel):
+    """Whom the session is for, as the host's backend vouches for it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"audience": "employee", "employer_ref": "acme-ie", "employee_ref": "emp-42"}]},
+    )
+
+    audience: Audience
+    employer_ref: Ref
+    employee_ref: Ref | None = None
+    external_customer: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")] | None = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _employee_is_named(self) -> "ServiceSessionIn":
+        if self.audience is Audience.EMPLOYEE and self.employee_ref is None:
+            raise ValueError("employee_ref is needed for the audience employee")
+        return self
+
+
+class SessionOut(BaseModel):
+    """A token for Kota.js: use it now, never keep it, never put it in a URL."""
+
+    token: str = Field(examples=["opaque-token"])
+    expires_at: datetime
+    audience: Audience
+    environment: Literal["test", "live"]
+    script_url: str = Field(examples=["https://test.js.kota.io/v1"])
+
+
+@router.post(
+    "/sessions",
+    status_code=201,
+    summary="A token for the signed-in person",
+    responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
+)
+async def create_session(
+    body: SessionIn,
+    user: User,
+    response: Response,
+    services: ServicesDep,
+    request_id: RequestIdDep,
+) -> SessionOut:
+    """Opens an embed session at Kota for the employer or employee that the signed token names."""
+    if body.audience not in user.audiences:
+        raise AudienceNotGranted
+    request = SessionRequest(
+        subject=user.subject,
+        audience=body.audience,
+        employer_ref=user.employer_ref,
+        employee_ref=user.employee_ref,
+        external_customer_id=user.external_customer_id,
+        customer_required=services.settings.require_external_customer,
+        request_id=request_id,
+    )
+    return await _open(services, request, response, per_minute=services.settings.sessions_per_minute)
+
+
+@router.post(
+    "/internal/sessions",
+    status_code=201,
+    summary="A token for somebody whom the host's backend vouches for",
+    responses=problems(400, 401, 403, 409, 413, 415, 422, 503),
+)
+async def create_session_for(
+    body: ServiceSessionIn,
+    caller: SessionsCaller,
+    response: Response,
+    services: ServicesDep,
+    request_id: RequestIdDep,
+) -> SessionOut:
+    """As `POST /sessions`, with the identity in the body: the service key vouches for it."""
+    request = SessionRequest(
+        subject=f"service:{caller.name}",
+        audience=body.audience,
+        employer_ref=body.employer_ref,
+        employee_ref=body.employee_ref,
+        external_customer_id=body.external_customer,
+        customer_required=services.settings.require_external_customer,
+        request_id=request_id,
+    )
+    return await _open(services, request, response, per_minute=None)
+
+
+async def _open(
+    services: Services, request: SessionRequest, response: Response, *, per_minute: int | None
+) -> SessionOut:
+    settings = services.settings
+    policy = SessionPolicy(
+        per_minute=per_minute, within=settings.session_timeout.total_seconds(), lookup_key=services.lookup_key
+    )
+    granted = await open_embed_session(services.sessions, services.kota, request, policy=policy)
+    response.headers["Cache-Control"] = "no-store"
+    return SessionOut(
+        token=granted.token.get_secret_value(),
+        expires_at=granted.expiry,
+        audience=request.audience,
+        environment=settings.environment.value,
+        script_url=settings.script_url,
+    )

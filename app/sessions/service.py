@@ -1,0 +1,80 @@
+"""Open a session at Kota: count, decide, call, write down, answer."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from app.db.engine import Sessions
+from app.errors import KotaUnavailable
+from app.kota import EmbedSession, KotaClient, KotaError, KotaProblem, KotaRejected
+from app.ops.metrics import SESSIONS
+from app.sessions.grants import (
+    RecordRejected,
+    SessionRequest,
+    Target,
+    count_session,
+    find_target,
+    record_grant,
+    subject_digest,
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """What holds for every session."""
+
+    per_minute: int | None
+    """Sessions a person may open in a minute; None for a backend, which asks for many people."""
+    within: float
+    """Seconds that Kota has to answer."""
+    lookup_key: bytes
+
+
+async def open_embed_session(
+    sessions: Sessions, kota: KotaClient, request: SessionRequest, *, policy: SessionPolicy
+) -> EmbedSession:
+    """A fresh token from Kota for whom `request` names. Raises what `find_target` does, TooManyRequests and
+    KotaUnavailable. The grant is on disk before the token is handed over."""
+    if policy.per_minute is not None:
+        async with sessions.begin() as session:
+            digest = subject_digest(request.subject, lookup_key=policy.lookup_key)
+            await count_session(session, digest, per_minute=policy.per_minute)
+    async with sessions.begin() as session:
+        target = await find_target(session, request)
+    granted = await _ask_kota(kota, request, target, within=policy.within)
+    async with sessions.begin() as session:
+        await record_grant(session, request, kind="embed", lookup_key=policy.lookup_key, expires_at=granted.expiry)
+    SESSIONS.labels(request.audience.value, "granted").inc()
+    log.info(
+        "sessions.granted",
+        audience=request.audience.value,
+        employer_ref=request.employer_ref,
+        employee_ref=request.employee_ref,
+        expires_at=granted.expiry.isoformat(),
+    )
+    return granted
+
+
+async def _ask_kota(kota: KotaClient, request: SessionRequest, target: Target, *, within: float) -> EmbedSession:
+    try:
+        return await kota.create_embed_session(
+            target.employer_id,
+            employee_id=target.employee_id,
+            external_customer_id=target.external_customer_id,
+            within=within,
+        )
+    except KotaError as error:
+        SESSIONS.labels(request.audience.value, type(error).__name__).inc()
+        trace_id = error.trace_id if isinstance(error, KotaProblem) else None
+        log.warning(
+            "sessions.kota_failed",
+            error=type(error).__name__,
+            error_code=getattr(error, "error_code", None),
+            trace_id=trace_id,
+            employer_ref=request.employer_ref,
+        )
+        if isinstance(error, KotaRejected):
+            raise RecordRejected("Kota refuses a session for this record.", kota_trace_id=trace_id) from error
+        raise KotaUnavailable(retry_after=5, kota_trace_id=trace_id) from error

@@ -1,0 +1,74 @@
+"""What a route may ask for."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.encryption import Keyring
+from app.db.engine import Sessions
+from app.kota import KotaClient
+from app.queue.bell import Bell
+from app.services import Services
+from app.settings import Settings
+from app.web.problems import request_id_of
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves this request."""
+    services = request.app.state.services
+    if not isinstance(services, Services):
+        raise TypeError("the application was started without its services")
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+async def get_session(services: ServicesDep) -> AsyncIterator[AsyncSession]:
+    """A session in a transaction. It commits when the route returns, before anything is answered."""
+    async with services.sessions.begin() as session:
+        yield session
+
+
+def get_sessions(services: ServicesDep) -> Sessions:
+    """For routes that call Kota, wait or stream: they open their own short transactions."""
+    return services.sessions
+
+
+def get_settings(services: ServicesDep) -> Settings:
+    """The process's settings."""
+    return services.settings
+
+
+def get_kota(services: ServicesDep) -> KotaClient:
+    """The process's client for Kota."""
+    return services.kota
+
+
+def get_bell(services: ServicesDep) -> Bell:
+    """The process's ear for other processes."""
+    return services.bell
+
+
+def get_keyring(services: ServicesDep) -> Keyring:
+    """For what is encrypted outside a column type."""
+    return services.keyring
+
+
+def get_lookup_key(services: ServicesDep) -> bytes:
+    """The key of keyed digests."""
+    return services.lookup_key
+
+
+# scope="function": the exit code runs before the answer is sent. By default it would run after, and a commit that
+# fails would already have been answered as a success.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+SessionsDep = Annotated[Sessions, Depends(get_sessions)]
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+KotaDep = Annotated[KotaClient, Depends(get_kota)]
+BellDep = Annotated[Bell, Depends(get_bell)]
+KeyringDep = Annotated[Keyring, Depends(get_keyring)]
+LookupKeyDep = Annotated[bytes, Depends(get_lookup_key)]
+RequestIdDep = Annotated[str, Depends(request_id_of)]

@@ -1,0 +1,52 @@
+"""Is the process alive, and can it do its work?"""
+
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import migrate
+from app.web.dependencies import ServicesDep
+
+log = structlog.get_logger(__name__)
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(BaseModel):
+    """Each thing that it needs, by name. Kota is not among them: a record waits for it, and the service stays up."""
+
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str]
+
+
+@router.get("/live", summary="The process runs")
+async def live() -> Alive:
+    """Never looks at anything else, so that an outage elsewhere restarts nobody."""
+    return Alive(status="ok")
+
+
+@router.get("/ready", summary="The service can take requests", responses={503: {"model": Ready}})
+async def ready(services: ServicesDep, response: Response) -> Ready:
+    """Whether the database answers and is at least at the revision that this code needs."""
+    checks = {"database": "ok", "migrations": "ok"}
+    try:
+        async with services.engine.connect() as connection:
+            found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if found is None or str(found) < migrate.head():
+            checks["migrations"] = "behind"
+    except (OSError, SQLAlchemyError) as error:
+        log.warning("web.ready.failed", error=type(error).__name__)
+        checks = {"database": "unavailable", "migrations": "unknown"}
+    good = all(value == "ok" for value in checks.values())
+    response.status_code = 200 if good else 503
+    response.headers["Cache-Control"] = "no-store"
+    return Ready(status="ok" if good else "unavailable", checks=checks)

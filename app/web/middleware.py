@@ -1,0 +1,104 @@
+"""What happens to every request before and after its route. Plain ASGI, since it runs on the hottest path."""
+
+import re
+import time
+from contextlib import suppress
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import TooLarge
+from app.ops.metrics import HTTP_REQUESTS, HTTP_SECONDS
+
+log = structlog.get_logger("app.web")
+
+ACCEPTED_REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+MIB = 1024 * 1024
+BODY_LIMITS = {"/webhooks/kota": MIB, "/internal/batches": 64 * MIB}
+"""Bytes by path; anything else is JSON of at most `BODY_LIMIT`."""
+BODY_LIMIT = 256 * 1024
+QUIET = {"/health/live", "/health/ready", "/metrics"}
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+
+
+class RequestContext:
+    """Gives each request an id, bounds what it may send, and writes one log line and two metrics about it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                answer = MutableHeaders(scope=message)
+                answer["X-Request-ID"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    answer.setdefault(name, value)
+            await send(message)
+
+        limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
+        try:
+            await self.app(scope, _bounded(receive, limit, declared=_declared_length(headers)), send_with_headers)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unmatched")
+            HTTP_REQUESTS.labels(scope["method"] if route != "unmatched" else "-", route, status).inc()
+            HTTP_SECONDS.labels(route).observe(seconds)
+            if route not in QUIET:
+                log.info("web.request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if ACCEPTED_REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def _declared_length(headers: Headers) -> int:
+    with suppress(ValueError):
+        return int(headers.get("content-length", "0"))
+    return 0
+
+
+def _bounded(receive: Receive, limit: int, *, declared: int) -> Receive:
+    """Refuses a body by its declared length, and counts what really arrives: that may be missing or a lie.
+
+    It does so when the body is read, so that a stranger is told 401 first. HTTPException is the one that passes
+    through FastAPI's reading of a body.
+    """
+    received = declared if declared > limit else 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        if received > limit:
+            raise HTTPException(TooLarge.status)
+        message = await receive()
+        if message["type"] == "http.request":
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise HTTPException(TooLarge.status)
+        return message
+
+    return bounded

@@ -1,0 +1,132 @@
+"""The background worker. A root: it composes the lanes and the periodic work of all domains, and outlives them."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from app.auth.authenticators import open_authenticators
+from app.auth.metrics_route import router as metrics_router
+from app.ops.logging import configure_logging
+from app.ops.metrics import UNEXPECTED_ERRORS
+from app.queue.lanes import DATABASE_LOST, Lane, run_lane
+from app.queue.periodic import Periodic, run_periodic
+from app.services import Services, open_services
+from app.settings import BadConfiguration, Settings
+from app.web.health import router as health_router
+from app.web.middleware import RequestContext
+from app.web.problems import install_problem_handlers
+
+log = structlog.get_logger(__name__)
+
+Job = TypeVar("Job")
+
+
+def lanes_of(_services: Services) -> Sequence[Lane[Any]]:
+    """Every kind of job there is."""
+    return []
+
+
+def periodic_of(_services: Services) -> Sequence[Periodic]:
+    """Everything that is done now and then."""
+    return []
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is in flight and hand back the rest."""
+    configure_logging(level=settings.log_level, fmt=settings.log_format)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        services = await open_services(stack, settings, application_name="kota-bff worker")
+        await stack.enter_async_context(_ops_server(services, stack))
+        await work_until(services, stop)
+    log.info("worker.stopped")
+
+
+@asynccontextmanager
+async def _ops_server(services: Services, stack: AsyncExitStack) -> AsyncIterator[None]:
+    """Health and metrics on `OPS_PORT`, 0 for any free one."""
+    app = FastAPI(openapi_url=None)
+    install_problem_handlers(app)
+    app.include_router(health_router)
+    app.include_router(metrics_router)
+    app.add_middleware(RequestContext)
+    app.state.services = services
+    app.state.authenticators = await open_authenticators(stack, services.settings)
+    host, port = services.settings.ops_host, services.settings.ops_port
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        raise BadConfiguration(f"OPS_PORT: cannot listen on {host}:{port} ({error.strerror})") from error
+    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None, server_header=False, lifespan="off"))
+    # The worker decides about signals.
+    server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]  # uvicorn has no switch for it.
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    log.info("worker.started", ops_port=listening.getsockname()[1])
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def work_until(services: Services, stop: asyncio.Event) -> None:
+    """Run everything until `stop` is set; what has not ended a grace period later is cancelled.
+
+    What is cancelled loses nothing: its lease runs out, and somebody does it again.
+    """
+    settings = services.settings
+    runs = [
+        run_lane(
+            _surviving(lane), sessions=services.sessions, bell=services.bell, stop=stop, look_every=settings.look_every
+        )
+        for lane in lanes_of(services)
+    ] + [
+        run_periodic(replace(task, run=_survived(task.name, task.run)), sessions=services.sessions, stop=stop)
+        for task in periodic_of(services)
+    ]
+    tasks = [asyncio.create_task(run) for run in runs]
+    stopped = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    if stopped not in done:
+        # A loop of the queue ended by itself: that is a fault of ours, and half a worker is worse than none.
+        stop.set()
+    log.info("worker.stopping", grace_seconds=settings.shutdown_grace.total_seconds())
+    _, late = await asyncio.wait([stopped, *tasks], timeout=settings.shutdown_grace.total_seconds())
+    for task in late:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+def _surviving(lane: Lane[Job]) -> Lane[Job]:
+    async def work(job: Job) -> None:
+        await _survived(lane.name, lambda: lane.work(job))()
+
+    return replace(lane, work=work)
+
+
+def _survived(name: str, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """`work`, with whatever nobody expected counted and logged. The job's lease runs out and it is tried again."""
+
+    async def survived() -> None:
+        try:
+            await work()
+        except DATABASE_LOST as error:
+            log.warning("worker.database.lost", lane=name, error=type(error).__name__)
+        except Exception:
+            UNEXPECTED_ERRORS.labels(where=name).inc()
+            log.exception("worker.job.failed", lane=name)
+
+    return survived
