@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,3 +69,52 @@ def migrate() -> None:
     settings = load_settings()
     asyncio.run(migrations.upgrade(settings.direct_url))
     typer.echo(f"The database is at revision {migrations.head()}.")
+
+
+@app.command()
+def sandbox(
+    *,
+    port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    api_key: Annotated[list[str] | None, typer.Option(help="A key that is accepted; may be given again")] = None,
+    platform_type: Annotated[str | None, typer.Option(help="payroll_provider or employer_of_record")] = None,
+    webhook_url: Annotated[str | None, typer.Option(help="Where events are delivered")] = None,
+    webhook_secret: Annotated[list[str] | None, typer.Option(help="Signs deliveries; may be given again")] = None,
+    webhook_version: Annotated[list[str] | None, typer.Option(help="v1, v2 or, given twice, both")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Keeps what happened; in memory without it")] = None,
+    latency_ms: Annotated[float | None, typer.Option(help="How long every answer takes")] = None,
+    activation_delay: Annotated[float | None, typer.Option(help="Seconds from pending to active")] = None,
+    list_lag: Annotated[float | None, typer.Option(help="Seconds by which lists are behind")] = None,
+    retry_scale: Annotated[float | None, typer.Option(help="Times Kota's nine attempts over three days")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random decision")] = None,
+    kind: Annotated[bool | None, typer.Option("--kind", help="Without lag, noise, duplicates and disorder")] = None,
+) -> None:
+    """Run a local Kota. Every option, and more of them, is also a variable: SANDBOX_PORT and so on."""
+    from pydantic import ValidationError
+
+    from app.sandbox.server import run
+    from app.sandbox.settings import SandboxSettings
+
+    given = {
+        "port": port,
+        "host": host,
+        "api_keys": api_key or None,
+        "platform_type": platform_type,
+        "webhook_url": webhook_url,
+        "webhook_secrets": webhook_secret or None,
+        "webhook_versions": webhook_version or None,
+        "data_dir": data_dir,
+        "latency_ms": latency_ms,
+        "activation_delay": activation_delay,
+        "list_lag": list_lag,
+        "retry_scale": retry_scale,
+        "seed": seed,
+        "kind": kind,
+    }
+    try:
+        # What was not given is left to the environment.
+        settings = SandboxSettings.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        typer.echo(f"The configuration is not valid:\n{error}", err=True)
+        raise typer.Exit(78) from None
+    run(settings)

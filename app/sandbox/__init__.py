@@ -1,1 +1,1 @@
-"""A local Kota. It shares no code with the rest, so that one misreading cannot pass on both sides."""
+"""A local Kota: behaves like Kota's API as far as that is published, and unkindly where it is not."""

@@ -1,0 +1,37 @@
+"""The sandbox as a process."""
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.sandbox.application import Sandbox
+from app.sandbox.settings import SandboxSettings
+
+
+class DroppableProtocol(HttpToolsProtocol):
+    """Hands the connection to the application, which closes it where a fault says so."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {"sandbox.transport": {"transport": self.transport}}
+
+
+def server(settings: SandboxSettings) -> uvicorn.Server:
+    """Not started yet."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            Sandbox.open(settings),
+            host=settings.host,
+            port=settings.port,
+            http=DroppableProtocol,
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+
+
+def run(settings: SandboxSettings) -> None:
+    """Serves until SIGINT or SIGTERM."""
+    server(settings).run()

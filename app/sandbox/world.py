@@ -1,0 +1,94 @@
+"""Everything that a running sandbox knows."""
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from app.sandbox.clock import Clock
+from app.sandbox.faults import Faults
+from app.sandbox.idempotency import Idempotency
+from app.sandbox.journal import Journal
+from app.sandbox.lifecycle import Lifecycle
+from app.sandbox.noise import Noise
+from app.sandbox.requestlog import RequestLog
+from app.sandbox.settings import SandboxSettings
+from app.sandbox.store import Store
+from app.sandbox.webhooks import Deliveries
+
+
+@dataclass
+class World:
+    settings: SandboxSettings
+    clock: Clock
+    journal: Journal
+    store: Store
+    noise: Noise
+    idempotency: Idempotency
+    faults: Faults
+    deliveries: Deliveries
+    lifecycle: Lifecycle
+    api_keys: set[str]
+    log: RequestLog = field(default_factory=RequestLog)
+
+    @classmethod
+    def open(cls, settings: SandboxSettings, *, lifecycle: Lifecycle) -> Self:
+        """The world as its journal left it."""
+        clock = Clock()
+        journal = Journal(settings.data_dir)
+        store = Store(clock, journal, list_lag=settings.list_lag)
+        noise = Noise(settings)
+        world = cls(
+            settings=settings,
+            clock=clock,
+            journal=journal,
+            store=store,
+            noise=noise,
+            idempotency=Idempotency(clock, journal),
+            faults=Faults(noise),
+            deliveries=Deliveries(settings, clock=clock, journal=journal, store=store, noise=noise),
+            lifecycle=lifecycle,
+            api_keys=set(settings.api_keys),
+        )
+        for name, *values in journal.replay():
+            world._restore(name, values)
+        world.deliveries.resume()
+        world.lifecycle.watch_all(store)
+        return world
+
+    def pass_time(self) -> None:
+        """Lets happen what is due by now."""
+        self.lifecycle.run_due(self)
+        self.deliveries.release()
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.journal.write("clock", self.clock.offset)
+        self.pass_time()
+
+    def reset(self) -> None:
+        """Forgets everything but the settings; the clock goes on from where it is."""
+        self.journal.clear()
+        self.store.clear()
+        self.idempotency.clear()
+        self.faults.clear()
+        self.deliveries.clear()
+        self.lifecycle.clear()
+        self.log.clear()
+        self.api_keys = set(self.settings.api_keys)
+        self.journal.write("clock", self.clock.offset)
+
+    def _restore(self, name: str, values: list[Any]) -> None:
+        match name:
+            case "put":
+                self.store.restore(*values)
+            case "key":
+                self.idempotency.restore(*values)
+            case "deliver":
+                self.deliveries.restore(*values)
+            case "settled":
+                self.deliveries.restore_settled(*values)
+            case "clock":
+                self.clock.offset = values[0]
+            case "api_keys":
+                self.api_keys = set(values)
+            case _:
+                raise ValueError(f"The journal has an unknown entry: {name}")
