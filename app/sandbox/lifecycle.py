@@ -35,6 +35,9 @@ class Lifecycle:
             for record in store.all(kind):
                 self.watch(record)
 
+    def next_due(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
     def run_due(self, world: "World") -> None:
         now = world.clock.now()
         while self._heap and self._heap[0][0] <= now:
