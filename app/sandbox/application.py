@@ -9,7 +9,7 @@ from app.sandbox.control import control_router
 from app.sandbox.faults import Plan
 from app.sandbox.http import Answer, Call, Route, bind, problem_answer, read_call
 from app.sandbox.problems import Problem
-from app.sandbox.routes import kota_lifecycle, kota_router
+from app.sandbox.routes import STEPS, kota_router
 from app.sandbox.settings import SandboxSettings
 from app.sandbox.world import World
 
@@ -33,7 +33,7 @@ class Sandbox:
 
     @classmethod
     def open(cls, settings: SandboxSettings) -> Self:
-        return cls(World.open(settings, lifecycle=kota_lifecycle()))
+        return cls(World.open(settings, steps=STEPS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -122,7 +122,7 @@ class Sandbox:
         except Problem as problem:
             return problem_answer(problem)
 
-    async def _run(self, route: Route, values: list[str], call: Call) -> Answer:
+    async def _run(self, route: Route[World], values: list[str], call: Call) -> Answer:
         call.path_params = bind(route, values)
         answer = route.handler(self.world, call)
         return answer if isinstance(answer, Answer) else await answer
@@ -146,7 +146,7 @@ class Sandbox:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _pick(routes: dict[str, Route], call: Call) -> Route:
+def _pick(routes: dict[str, Route[World]], call: Call) -> Route[World]:
     if not routes:
         raise Problem(404, detail="There is no such path.")
     if call.method not in routes:

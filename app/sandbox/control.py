@@ -101,8 +101,8 @@ def _whole(record: Record) -> Json:
     return {**record.body, "bank_account": {**record.body["bank_account"], **account}} if account else record.body
 
 
-def control_router() -> Router:
-    router = Router()
+def control_router() -> Router[World]:
+    router: Router[World] = Router()
     router.add("GET", "/_control/requests", list_requests)
     router.add("POST", "/_control/faults", add_fault)
     router.add("GET", "/_control/faults", list_faults)

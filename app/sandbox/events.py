@@ -1,7 +1,6 @@
 """What happened: listed by GET /events, and told to the webhook endpoint."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from app.sandbox.catalogue import FAT_TYPES, THIN_DATA
 from app.sandbox.checks import parse_instant
@@ -10,9 +9,7 @@ from app.sandbox.http import Answer, Call, json_answer
 from app.sandbox.paging import paged
 from app.sandbox.problems import invalid, missing
 from app.sandbox.store import Json, Record, new_id
-
-if TYPE_CHECKING:
-    from app.sandbox.world import World
+from app.sandbox.world import World
 
 KEPT_FOR = timedelta(days=30).total_seconds()
 # A client that asks for exactly the last 30 days does so by its own clock.
@@ -20,7 +17,7 @@ GRACE = 60.0
 API_VERSIONS = {"v1": "1.0", "v2": "V2"}
 
 
-def occur(world: "World", event_type: str, record: Record) -> None:
+def occur(world: World, event_type: str, record: Record) -> None:
     """Records an event about a resource in each version that has it, and sends the subscribed ones."""
     for version in API_VERSIONS:
         if version == "v2" or event_type in FAT_TYPES:
@@ -40,7 +37,7 @@ def event_data(record: Record, *, version: str) -> Json:
     return {**data, "resource_type": thin.resource_type, "object": f"{thin.resource_type}_event"}
 
 
-def record_event(world: "World", event_type: str, *, version: str, data: Json) -> Record:
+def record_event(world: World, event_type: str, *, version: str, data: Json) -> Record:
     body = {
         "id": new_id("evt"),
         "platform_id": world.settings.platform_id,
@@ -52,7 +49,7 @@ def record_event(world: "World", event_type: str, *, version: str, data: Json) -
     return world.store.add("event", body, private={"version": version})
 
 
-def list_events(world: "World", call: Call) -> Answer:
+def list_events(world: World, call: Call) -> Answer:
     oldest = world.clock.now() - KEPT_FOR
     order = call.query.get("order_direction", "desc")
     version = call.query.get("version")
@@ -78,11 +75,11 @@ def list_events(world: "World", call: Call) -> Answer:
     return paged(call, listing, noise=world.noise, newest_first=order == "desc")
 
 
-def get_event(world: "World", call: Call) -> Answer:
+def get_event(world: World, call: Call) -> Answer:
     return json_answer(_find(world, call["event_id"]).body)
 
 
-async def replay_event(world: "World", call: Call) -> Answer:
+async def replay_event(world: World, call: Call) -> Answer:
     """Delivers an event once more and answers with how that went."""
     event = _find(world, call["event_id"])
     deliveries = []
@@ -99,7 +96,7 @@ async def replay_event(world: "World", call: Call) -> Answer:
     return json_answer({"event_id": event.id, "deliveries": deliveries})
 
 
-def _find(world: "World", event_id: str) -> Record:
+def _find(world: World, event_id: str) -> Record:
     event = world.store.get("event", event_id)
     if event is None or event.created_at < world.clock.now() - KEPT_FOR:
         raise missing("event")

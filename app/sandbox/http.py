@@ -3,13 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 from app.sandbox.problems import Problem, shown
-
-if TYPE_CHECKING:
-    from app.sandbox.world import World
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -66,31 +64,33 @@ def read_call(scope: MutableMapping[str, Any], body: bytes) -> Call:
     return Call(scope["method"], scope["path"], query, headers, body)
 
 
-Handler = Callable[["World", Call], "Answer | Awaitable[Answer]"]
+# What handlers are given beside the call.
+World = TypeVar("World")
+Handler = Callable[[World, Call], Answer | Awaitable[Answer]]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+@dataclass(frozen=True)
+class Route(Generic[World]):
     """`idempotent` routes honour an Idempotency-Key."""
 
     method: str
     template: str
-    handler: Handler
+    handler: Handler[World]
     idempotent: bool
 
-    @property
+    @cached_property
     def segments(self) -> list[str]:
         return self.template.strip("/").split("/")
 
 
-class Router:
+class Router(Generic[World]):
     """Finds the route of a path. Literal segments win over parameters."""
 
     def __init__(self) -> None:
         self._tree: dict[str, Any] = {}
-        self.routes: list[Route] = []
+        self.routes: list[Route[World]] = []
 
-    def add(self, method: str, template: str, handler: Handler, *, idempotent: bool = False) -> None:
+    def add(self, method: str, template: str, handler: Handler[World], *, idempotent: bool = False) -> None:
         route = Route(method, template, handler, idempotent)
         node = self._tree
         for segment in route.segments:
@@ -99,7 +99,7 @@ class Router:
         node.setdefault("", {})[method] = route
         self.routes.append(route)
 
-    def find(self, path: str) -> tuple[dict[str, Route], list[str]]:
+    def find(self, path: str) -> tuple[dict[str, Route[World]], list[str]]:
         """The routes of a path by method (none if there is no such path) and the values of its parameters."""
         node = self._tree
         values = []
@@ -114,6 +114,6 @@ class Router:
         return node.get("", {}), values
 
 
-def bind(route: Route, values: list[str]) -> dict[str, str]:
+def bind(route: Route[World], values: list[str]) -> dict[str, str]:
     names = [segment[1:-1] for segment in route.segments if segment.startswith("{")]
     return dict(zip(names, values, strict=True))

@@ -2,16 +2,16 @@
 
 from app.sandbox import employees, employers, events, sessions
 from app.sandbox.http import Router
-from app.sandbox.lifecycle import Lifecycle
+from app.sandbox.world import Step, World
 
 
-def kota_router() -> Router:
+def kota_router() -> Router[World]:
     """Idempotent are the calls that Kota's OpenAPI gives the header to, and those for sessions.
 
     Kota's prose promises it for every POST. The sandbox keeps that promise where keeping it shows a client's mistake
     (an old session token for a key used twice), and breaks it where a client had better not rely on it.
     """
-    router = Router()
+    router: Router[World] = Router()
     router.add("POST", "/employers", employers.create_employer, idempotent=True)
     router.add("GET", "/employers", employers.list_employers)
     router.add("GET", "/employers/{employer_id}", employers.get_employer)
@@ -28,8 +28,8 @@ def kota_router() -> Router:
     return router
 
 
-def kota_lifecycle() -> Lifecycle:
-    lifecycle = Lifecycle()
-    lifecycle.register("activate_employer", employers.activate)
-    lifecycle.register("activate_employee", employees.activate)
-    return lifecycle
+# What happens by itself, by the name that is kept in records.
+STEPS: dict[str, Step] = {
+    "activate_employer": employers.activate,
+    "activate_employee": employees.activate,
+}

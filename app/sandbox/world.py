@@ -1,5 +1,6 @@
 """Everything that a running sandbox knows."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -11,12 +12,16 @@ from app.sandbox.lifecycle import Lifecycle
 from app.sandbox.noise import Noise
 from app.sandbox.requestlog import RequestLog
 from app.sandbox.settings import SandboxSettings
-from app.sandbox.store import Store
+from app.sandbox.store import Record, Store
 from app.sandbox.webhooks import Deliveries
+
+Step = Callable[["World", Record], None]
 
 
 @dataclass
 class World:
+    """`steps` are what happens by itself, by the name under which records wait for it."""
+
     settings: SandboxSettings
     clock: Clock
     journal: Journal
@@ -25,12 +30,13 @@ class World:
     idempotency: Idempotency
     faults: Faults
     deliveries: Deliveries
-    lifecycle: Lifecycle
+    steps: Mapping[str, Step]
     api_keys: set[str]
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
     log: RequestLog = field(default_factory=RequestLog)
 
     @classmethod
-    def open(cls, settings: SandboxSettings, *, lifecycle: Lifecycle) -> Self:
+    def open(cls, settings: SandboxSettings, *, steps: Mapping[str, Step]) -> Self:
         """The world as its journal left it."""
         clock = Clock()
         journal = Journal(settings.data_dir)
@@ -45,7 +51,7 @@ class World:
             idempotency=Idempotency(clock, journal),
             faults=Faults(noise),
             deliveries=Deliveries(settings, clock=clock, journal=journal, store=store, noise=noise),
-            lifecycle=lifecycle,
+            steps=steps,
             api_keys=set(settings.api_keys),
         )
         for name, *values in journal.replay():
@@ -56,7 +62,7 @@ class World:
 
     def pass_time(self) -> None:
         """Lets happen what is due by now."""
-        self.lifecycle.run_due(self)
+        self._run_due()
         self.deliveries.release()
 
     def advance(self, seconds: float) -> None:
@@ -64,7 +70,7 @@ class World:
         target = self.clock.now() + seconds
         while (due := self.lifecycle.next_due()) is not None and due < target:
             self.clock.advance(due - self.clock.now())
-            self.lifecycle.run_due(self)
+            self._run_due()
         self.clock.advance(target - self.clock.now())
         self.journal.write("clock", self.clock.offset)
         self.pass_time()
@@ -80,6 +86,10 @@ class World:
         self.log.clear()
         self.api_keys = set(self.settings.api_keys)
         self.journal.write("clock", self.clock.offset)
+
+    def _run_due(self) -> None:
+        for name, record in self.lifecycle.take_due(self.clock.now()):
+            self.steps[name](self, record)
 
     def _restore(self, name: str, values: list[Any]) -> None:
         match name:
