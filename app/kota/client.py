@@ -14,12 +14,11 @@ from app.kota.calls.records import RecordCalls
 from app.kota.calls.sessions import SessionCalls
 from app.kota.connection import Connection, Query
 from app.kota.limiter import Limiter
+from app.kota.pool import open_connections
 from app.kota.retry import RetryPolicy
 
 _CONNECT_TIMEOUT = 5.0
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
-# For the calls that have no slots: people opening the embed.
-_SPARE_CONNECTIONS = 32
 
 
 class KotaClient(RecordCalls, SessionCalls, EventCalls):
@@ -103,17 +102,15 @@ def open_client(
     """
     if not api_key.isascii() or not api_key.isprintable() or api_key.strip() != api_key or not api_key:
         raise ValueError("the API key has characters that no key has")
-    connections = max_in_flight + max_reads + _SPARE_CONNECTIONS
     http = httpx.AsyncClient(
         base_url=api_url,
         headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": "kota-bff"},
         # Each exchange is bounded as a whole by its own time-out; a bound for every read would not bound their sum.
         timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT),
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30),
         follow_redirects=False,
         # A proxy variable of the machine must not send personal data elsewhere.
         trust_env=False,
-        transport=transport,
+        transport=transport or open_connections(),
     )
     limiter = Limiter(pushes=max_in_flight, reads=max_reads)
     return KotaClient(http, limiter=limiter, timeouts=timeouts, read_retry=read_retry, observe=observe)

@@ -1,8 +1,9 @@
 """How many calls run at once, and how that number falls when Kota says 429.
 
-Kota publishes no limits. So each kind of call has its own slots; a 429 halves them all and stops new calls until
-Retry-After has passed, and successes win the slots back one by one (additive increase, multiplicative decrease, as in
-TCP). Pushes and reads never take each other's slots, so a long sync cannot hold up an event, nor the reverse.
+Kota publishes no limits. So each kind of call has its own slots; a 429 halves those of pushes and reads and stops new
+ones until Retry-After has passed, and successes win the slots back one by one (additive increase, multiplicative
+decrease, as in TCP). Pushes and reads never take each other's slots, so a long sync cannot hold up an event, nor the
+reverse.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ class Lane(StrEnum):
 
     PUSH = "push"
     READ = "read"
-    SESSION = "session"  # A person waits for it: it has no slots to queue for and does not wait for a pause.
+    SESSION = "session"  # A person waits for it: it waits for nothing, and is refused if too many do.
 
 
 class Limiter:
@@ -38,11 +39,12 @@ class Limiter:
         *,
         pushes: int = 20,
         reads: int = 4,
+        sessions: int = 100,
         patience: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._slots = {Lane.PUSH: _Slots(pushes), Lane.READ: _Slots(reads)}
+        self._slots = {Lane.PUSH: _Slots(pushes), Lane.READ: _Slots(reads), Lane.SESSION: _Slots(sessions)}
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
@@ -54,28 +56,30 @@ class Limiter:
         """Seconds until new calls may start; 0 if they may now. A worker need not claim work before."""
         return max(self._paused_until - self._clock(), 0.0)
 
-    def allowed(self, lane: Lane) -> int | None:
-        """How many calls may run at once in `lane` now; None for any number."""
-        slots = self._slots.get(lane)
-        return slots.allowed if slots else None
+    def allowed(self, lane: Lane) -> int:
+        """How many calls may run at once in `lane` now."""
+        return self._slots[lane].allowed
 
     @asynccontextmanager
     async def slot(self, lane: Lane, *, operation: str) -> AsyncIterator[None]:
         """Hold a slot for one call, and learn from how it ends.
 
         Raises:
-            KotaRateLimited: without a call, if a pause would outlast the limiter's patience.
+            KotaRateLimited: without a call, if a pause would outlast the limiter's patience or too many people wait.
         """
-        slots = self._slots.get(lane)
-        if slots is None:
-            async with self._watched():
-                yield
-            return
+        slots = self._slots[lane]
+        if lane is Lane.SESSION and slots.full:
+            raise KotaRateLimited(operation, status=429, error_code="busy", retry_after=_DEFAULT_PAUSE)
         await slots.take()
         try:
-            await self._wait_out_pause(operation)
-            async with self._watched():
+            if lane is not Lane.SESSION:
+                await self._wait_out_pause(operation)
+            started_at = self._clock()
+            try:
                 yield
+            except KotaRateLimited as error:
+                self._slow(error.retry_after, started_at=started_at)
+                raise
             slots.grow()
         finally:
             slots.give_back()
@@ -87,23 +91,14 @@ class Limiter:
                 raise KotaRateLimited(operation, status=429, error_code="paused", retry_after=pause)
             await self._sleep(pause)
 
-    @asynccontextmanager
-    async def _watched(self) -> AsyncIterator[None]:
-        started_at = self._clock()
-        try:
-            yield
-        except KotaRateLimited as error:
-            self._slow(error.retry_after, started_at=started_at)
-            raise
-
     def _slow(self, retry_after: float | None, *, started_at: float) -> None:
         now = self._clock()
         self._paused_until = max(self._paused_until, now + (_DEFAULT_PAUSE if retry_after is None else retry_after))
         # Twenty calls in flight bring twenty 429s that tell one thing.
         if started_at > self._slowed_at:
             self._slowed_at = now
-            for slots in self._slots.values():
-                slots.halve()
+            self._slots[Lane.PUSH].halve()
+            self._slots[Lane.READ].halve()
 
 
 class _Slots:
@@ -119,8 +114,12 @@ class _Slots:
     def allowed(self) -> int:
         return int(self._allowed)
 
+    @property
+    def full(self) -> bool:
+        return self._taken >= self.allowed
+
     async def take(self) -> None:
-        if self._taken < self.allowed and not self._waiting:
+        if not self.full and not self._waiting:
             self._taken += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -146,7 +145,7 @@ class _Slots:
         self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._taken < self.allowed:
+        while self._waiting and not self.full:
             turn = self._waiting.popleft()
             # A cancelled one left its place in the queue behind.
             if not turn.done():

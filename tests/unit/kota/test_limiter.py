@@ -61,7 +61,6 @@ async def test_reads_and_sessions_do_not_queue_behind_pushes() -> None:
         await settle()
         assert crowd.order == [0, 2, 3, 4]
         crowd.door.set()
-    assert crowd.limiter.allowed(Lane.SESSION) is None
 
 
 async def test_one_who_stops_waiting_does_not_keep_the_place() -> None:
@@ -184,3 +183,15 @@ async def test_a_pause_that_grows_while_waiting_is_waited_out() -> None:
     await slow_down(limiter, retry_after=1.0)
     await succeed(limiter)
     assert time.slept == [1.0, 2.0]
+
+
+async def test_people_are_refused_rather_than_queued() -> None:
+    crowd = Crowd(Limiter(sessions=1))
+    first = asyncio.create_task(crowd.call(1, Lane.SESSION))
+    await settle()
+    with pytest.raises(KotaRateLimited, match="busy"):
+        await crowd.call(2, Lane.SESSION)
+    crowd.door.set()
+    await first
+    await crowd.call(3, Lane.SESSION)
+    assert crowd.order == [1, 3]
