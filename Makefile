@@ -39,6 +39,10 @@ test: $(VENV)/.ready ## Run the whole suite against its own embedded PostgreSQL
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include='$(CRITICAL)' --fail-under=95
 
+.PHONY: bench
+bench: $(VENV)/.ready ## Benchmarks as ratios within one run; BENCH="sessions …" for some of them
+	$(BIN)/python -m tests.bench $(BENCH)
+
 .PHONY: lint
 lint: $(VENV)/.ready ## Format check, lint, types, layers
 	$(BIN)/ruff format --check

@@ -118,3 +118,7 @@ def sandbox(
         typer.echo(f"The configuration is not valid:\n{error}", err=True)
         raise typer.Exit(78) from None
     run(settings)
+
+
+if __name__ == "__main__":
+    main()

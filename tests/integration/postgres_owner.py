@@ -8,5 +8,5 @@ from app.dev.postgres import EmbeddedPostgres
 
 if __name__ == "__main__":
     with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
-        print(json.dumps({"url": server.url, "pid": server.pid, "guardian": server.guardian_pid}), flush=True)  # noqa: T201
+        print(json.dumps({"url": server.url, "pid": server.pid, "guardian": server.guardian_pid}), flush=True)
         sys.stdin.read()
