@@ -7,6 +7,7 @@ comma-separated. Durations are seconds, or ISO 8601 (`PT5M`).
 import base64
 import binascii
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,14 @@ class BadConfiguration(Exception):
 
 def _split(value: Any) -> Any:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _duration(value: Any) -> Any:
+    """Pydantic reads a number as seconds, but the environment knows only strings."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return float(value)
+    return value
 
 
 def _http_url(value: str) -> str:
@@ -86,7 +95,8 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Seconds = Annotated[Duration, Field(gt=timedelta(0))]
 
 
 class Settings(BaseSettings):
@@ -114,11 +124,11 @@ class Settings(BaseSettings):
     kota_max_in_flight: Annotated[int, Field(ge=1, le=200)] = 20
     kota_read_timeout: Seconds = timedelta(seconds=10)
     kota_write_timeout: Seconds = timedelta(seconds=30)
-    session_timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(seconds=8))] = timedelta(seconds=7)
+    session_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=8))] = timedelta(seconds=7)
     """The whole time a person waits for a session before it is `kota_unavailable`."""
 
     # Sync.
-    sync_wait: Annotated[timedelta, Field(ge=timedelta(0), le=MINUTE)] = timedelta(seconds=5)
+    sync_wait: Annotated[Duration, Field(ge=timedelta(0), le=MINUTE)] = timedelta(seconds=5)
     push_lease: Seconds = timedelta(seconds=90)
     push_retry_first: Seconds = timedelta(seconds=2)
     push_retry_longest: Seconds = timedelta(minutes=10)
@@ -151,7 +161,7 @@ class Settings(BaseSettings):
     frontend_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
     ] = ()
-    frontend_leeway: Annotated[timedelta, Field(ge=timedelta(0), le=5 * MINUTE)] = timedelta(seconds=30)
+    frontend_leeway: Annotated[Duration, Field(ge=timedelta(0), le=5 * MINUTE)] = timedelta(seconds=30)
     frontend_jwks_max_age: Seconds = timedelta(minutes=10)
     claim_employer: str = "kota_employer"
     claim_employee: str = "kota_employee"
