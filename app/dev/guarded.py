@@ -78,10 +78,14 @@ class GuardedProcess:
         code = self._guardian.wait(timeout)
         return code if code >= 0 else 128 - code
 
-    def stop(self) -> int:
+    def ask_to_stop(self) -> None:
+        """Starts what `stop` waits for, so that several can stop at once."""
         if self._orders is not None:
             os.close(self._orders)
             self._orders = None
+
+    def stop(self) -> int:
+        self.ask_to_stop()
         return self.wait(self._patience + 10)
 
     def kill(self) -> int:
