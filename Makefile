@@ -30,7 +30,7 @@ setup: $(VENV)/.ready ## Set up .venv from the hashed lock
 
 .PHONY: dev
 dev: $(VENV)/.ready ## Run everything here: PostgreSQL, migrations, Kota sandbox, API, worker
-	@$(BIN)/kota-bff dev --port $(PORT) --sandbox-port $(SANDBOX_PORT) --data-dir '$(DATA_DIR)'
+	@exec $(BIN)/kota-bff dev --port $(PORT) --sandbox-port $(SANDBOX_PORT) --data-dir '$(DATA_DIR)'
 
 .PHONY: test
 test: $(VENV)/.ready ## Run the whole suite against its own embedded PostgreSQL

@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -118,6 +120,59 @@ def sandbox(
         typer.echo(f"The configuration is not valid:\n{error}", err=True)
         raise typer.Exit(78) from None
     run(settings)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the API")] = 8000,
+    sandbox_port: Annotated[int, typer.Option(help="Port of the Kota sandbox")] = 8001,
+    data_dir: Annotated[Path, typer.Option(help="Where all data is kept")] = Path(".kota-bff"),
+) -> None:
+    """Run everything here: PostgreSQL, migrations, the Kota sandbox, the API and the worker."""
+    from rich.console import Console
+
+    from app.dev.stack import StackOptions, run_stack
+
+    options = StackOptions(port=port, sandbox_port=sandbox_port, data_dir=data_dir)
+    raise typer.Exit(run_stack(options, console=Console(highlight=False)))
+
+
+class Audience(StrEnum):
+    """Whose part of Kota's embed a token may open."""
+
+    EMPLOYER = "employer"
+    EMPLOYEE = "employee"
+
+
+@app.command()
+def token(
+    *,
+    employer: Annotated[str, typer.Option(help="The host's own reference of the employer")],
+    audience: Annotated[list[Audience], typer.Option(help="What may be opened; may be given again")],
+    employee: Annotated[str | None, typer.Option(help="The host's own reference of the employee")] = None,
+    external_customer: Annotated[str | None, typer.Option(help="For employers of record: the customer")] = None,
+    subject: Annotated[str, typer.Option(help="Who is signed in")] = "dev-user",
+    minutes: Annotated[int, typer.Option(help="How long it is valid", min=1)] = 60,
+) -> None:
+    """Print a frontend's JWT, signed with the development key of `kota-bff dev`."""
+    from app.dev.tokens import NoSigningKey, sign_frontend_token
+    from app.settings import load_settings
+
+    try:
+        signed = sign_frontend_token(
+            load_settings(),
+            employer=employer,
+            employee=employee,
+            audiences=[item.value for item in audience],
+            external_customer=external_customer,
+            subject=subject,
+            now=datetime.now(UTC),
+            lifetime=timedelta(minutes=minutes),
+        )
+    except NoSigningKey as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(signed)
 
 
 if __name__ == "__main__":
