@@ -9,6 +9,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
+from app.events.routes import router as events_router
 from app.ops.logging import configure_logging
 from app.services import open_services
 from app.sessions.routes import router as sessions_router
@@ -16,8 +17,10 @@ from app.settings import Settings, load_settings
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.problems import install_problem_handlers
+from app.webhooks.intake import Intake
+from app.webhooks.routes import router as webhooks_router
 
-ROUTERS = (health_router, metrics_router, sessions_router)
+ROUTERS = (health_router, metrics_router, sessions_router, webhooks_router, events_router)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -54,4 +57,5 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         services = await open_services(stack, settings, application_name="kota-bff api")
         app.state.services = services
         app.state.authenticators = await open_authenticators(stack, settings)
+        app.state.intake = await stack.enter_async_context(Intake(services.engine).running())
         yield

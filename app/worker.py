@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -14,8 +15,11 @@ from fastapi import FastAPI
 
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
+from app.events.projections import Looks
+from app.events.work import Reading, event_lanes
 from app.ops.logging import configure_logging
 from app.ops.metrics import UNEXPECTED_ERRORS
+from app.queue.backoff import Backoff
 from app.queue.lanes import DATABASE_LOST, Lane, run_lane
 from app.queue.periodic import Periodic, run_periodic
 from app.services import Services, open_services
@@ -29,9 +33,28 @@ log = structlog.get_logger(__name__)
 Job = TypeVar("Job")
 
 
-def lanes_of(_services: Services) -> Sequence[Lane[Any]]:
+def lanes_of(services: Services) -> Sequence[Lane[Any]]:
     """Every kind of job there is."""
-    return []
+    return [*_event_lanes(services)]
+
+
+def _event_lanes(services: Services) -> Sequence[Lane[Any]]:
+    settings = services.settings
+    return event_lanes(
+        services.sessions,
+        kota=services.kota,
+        keyring=services.keyring,
+        reading=Reading(
+            lease=settings.resource_lease,
+            backoff=Backoff(settings.event_retry_first, settings.event_retry_longest),
+            looks=Looks(
+                records_first=settings.status_poll_first,
+                records_later=settings.status_poll_later,
+                offers=settings.offer_poll_every,
+            ),
+        ),
+        clock=lambda: datetime.now(UTC),
+    )
 
 
 def periodic_of(_services: Services) -> Sequence[Periodic]:

@@ -24,7 +24,7 @@ class LeasedBase(Leased, Base):
     __abstract__ = True
 
 
-Row = TypeVar("Row", bound=LeasedBase)
+Row = TypeVar("Row", bound=Leased)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Lost(Exception):
     table: str
 
 
-def _key(model: type[Row]) -> Sequence[ColumnElement[Any]]:
-    return inspect(model).primary_key
+def _key(model: type[Row]) -> tuple[ColumnElement[Any], ...]:
+    return tuple(inspect(model).primary_key)
 
 
 def due(model: type[Row]) -> ColumnElement[bool]:
@@ -96,7 +96,7 @@ async def settle(session: AsyncSession, model: type[Row], token: UUID, **values:
     )
     result = await session.execute(statement)
     if not isinstance(result, CursorResult) or result.rowcount != 1:
-        raise Lost(model.__tablename__)
+        raise Lost(str(inspect(model).local_table))
 
 
 async def release(session: AsyncSession, model: type[Row], tokens: Sequence[UUID]) -> None:

@@ -1,0 +1,104 @@
+"""Read a dirty resource from Kota, under a lease and outside of any transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.events.catalogue import Unnamed, address_of
+from app.kota import (
+    KotaClient,
+    KotaError,
+    KotaNotFound,
+    KotaProblem,
+    KotaRateLimited,
+    KotaServerError,
+    KotaUnauthorized,
+    KotaUnreachable,
+)
+from app.models.kota_resource import KotaResource
+from app.queue import leases
+from app.queue.dirty import Resource
+
+_KOTA_IS_DOWN = {502, 503, 504}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A resource to read now. `seq` is the last mark before the read: what comes later makes it dirty again."""
+
+    resource: Resource
+    seq: int
+    attempts: int
+    token: UUID
+    known_since: datetime
+
+
+async def claim_dirty(session: AsyncSession, limit: int, *, lease: timedelta) -> list[Job]:
+    """Take resources that are dirty, or clean and due to be looked at again."""
+    rows = await leases.claim(session, KotaResource, limit=limit, lease=lease)
+    return [
+        Job(
+            resource=Resource(row.kind, row.id, row.path_params),
+            seq=row.dirty_seq,
+            attempts=row.attempts,
+            token=row.lease_token,
+            known_since=row.created_at,
+        )
+        for row in rows
+        if row.lease_token
+    ]
+
+
+async def release(session: AsyncSession, jobs: Sequence[Job]) -> None:
+    """Hand back resources that were not read."""
+    await leases.release(session, KotaResource, [job.token for job in jobs])
+
+
+async def read(kota: KotaClient, resource: Resource) -> Mapping[str, Any] | None:
+    """The resource as Kota has it now; None if Kota has no such thing, which is an end like any other.
+
+    Raises:
+        KotaError: if it could not be read.
+        Unnamed: if ids of its path are not known.
+    """
+    path, ids, query = address_of(resource)
+    try:
+        if query:
+            # A list, filtered to the one.
+            return {"items": [item async for item in kota.get_all(path, ids, query, key="employee_id")]}
+        content = await kota.get(path, ids)
+    except KotaNotFound:
+        return None
+    return content if isinstance(content, dict) else {}
+
+
+def error_code(error: Exception) -> str:
+    """A short name for why a resource could not be read. Never Kota's text, which may repeat personal data."""
+    if isinstance(error, KotaProblem):
+        return error.error_code or f"status_{error.status}"
+    if isinstance(error, Unnamed):
+        return "names_no_resource"
+    return type(error).__name__
+
+
+def concerns_all(error: Exception) -> bool:
+    """Whether a failure tells of Kota or our key rather than of this resource.
+
+    Such failures never kill an event: an outage of hours would otherwise leave thousands to be replayed by hand.
+    """
+    if isinstance(error, KotaUnauthorized):
+        # 403 is about this operation, and may stay so for ever.
+        return error.status == 401
+    if isinstance(error, KotaServerError):
+        return error.status in _KOTA_IS_DOWN
+    return isinstance(error, KotaUnreachable | KotaRateLimited)
+
+
+def retry_after(error: Exception) -> timedelta:
+    """How long Kota asked us to wait; zero if it did not."""
+    seconds = error.retry_after if isinstance(error, KotaError) else None
+    return timedelta(seconds=seconds or 0)

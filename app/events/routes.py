@@ -1,0 +1,140 @@
+"""`/internal/events`: what Kota told, what became of it, and doing it again."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from fastapi import Depends, Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from app.auth.callers import EventsCaller
+from app.events.inbox import Selection, get_event, list_events, replay_event, replay_events
+from app.models.kota_event import EventState, KotaEvent
+from app.web.dependencies import SessionDep, SessionsDep
+from app.web.openapi import problems
+from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.routing import router as new_router
+
+router = new_router(prefix="/internal/events", tags=["events"])
+
+# PostgreSQL cannot store NUL, and refuses to compare with it.
+STORABLE = r"^[^\x00]+$"
+EventId = Annotated[str, Path(max_length=255, pattern=STORABLE, description="Kota's id, `evt_…`")]
+
+
+class EventError(BaseModel):
+    """Why the last attempt failed."""
+
+    code: str
+
+
+class EventOut(BaseModel):
+    """An event of Kota's. What it said is not shown: v1 bodies hold personal data."""
+
+    id: str
+    type: str
+    version: str
+    state: EventState
+    deliveries: int
+    attempts: int
+    received_at: datetime
+    processed_at: datetime | None
+    last_error: EventError | None
+
+
+class EventPage(BaseModel):
+    """Events, newest first."""
+
+    items: list[EventOut]
+    next_cursor: str | None
+
+
+class ReplayIn(BaseModel):
+    """Which events to process again: all that fit every given member, of which there must be one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"state": "dead", "type": "enrolment_intent.action_required"}]},
+    )
+
+    state: EventState | None = None
+    type: str | None = Field(default=None, max_length=255, pattern=STORABLE)
+    received_from: AwareDatetime | None = None
+    received_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not any([self.state, self.type, self.received_from, self.received_until]):
+            raise ValueError("name at least one of state, type, received_from, received_until")
+        return self
+
+
+class Replayed(BaseModel):
+    """How many events are processed again."""
+
+    replayed: int
+
+
+def get_selection(
+    state: Annotated[EventState | None, Query(description="Only events in this state")] = None,
+    type: Annotated[str | None, Query(max_length=255, pattern=STORABLE, description="Only events of this type")] = None,
+    received_from: Annotated[AwareDatetime | None, Query(description="Received then or later")] = None,
+    received_until: Annotated[AwareDatetime | None, Query(description="Received before then")] = None,
+) -> Selection:
+    """The events that the query names."""
+    return Selection(state, type, received_from, received_until)
+
+
+SelectionDep = Annotated[Selection, Depends(get_selection)]
+
+
+def event_out(event: KotaEvent) -> EventOut:
+    """An event as it is shown."""
+    return EventOut(
+        id=event.id,
+        type=event.type,
+        version=event.version,
+        state=event.state,
+        deliveries=event.deliveries,
+        attempts=event.attempts,
+        received_at=event.received_at,
+        processed_at=event.processed_at,
+        last_error=EventError(code=event.error_code) if event.error_code else None,
+    )
+
+
+@router.get("", summary="List events", responses=problems(401, 403, 422))
+async def list_(_caller: EventsCaller, session: SessionDep, page: PageDep, selection: SelectionDep) -> EventPage:
+    """Newest first."""
+    before = None
+    if page.after is not None:
+        try:
+            received_at, id_ = page.after
+            before = (datetime.fromisoformat(received_at).astimezone(UTC), id_)
+        except (ValueError, OverflowError):
+            raise bad_cursor() from None
+    events = await list_events(session, selection, before=before, limit=page.limit + 1)
+    shown = events[: page.limit]
+    more = len(events) > page.limit
+    return EventPage(
+        items=[event_out(event) for event in shown],
+        next_cursor=encode_cursor(shown[-1].received_at.isoformat(), shown[-1].id) if more else None,
+    )
+
+
+@router.post("/replay", status_code=202, summary="Process many events again", responses=problems(401, 403, 415, 422))
+async def replay_many(_caller: EventsCaller, sessions: SessionsDep, wanted: ReplayIn) -> Replayed:
+    """Each is routed and its resource read anew, whatever became of it before."""
+    selection = Selection(wanted.state, wanted.type, wanted.received_from, wanted.received_until)
+    return Replayed(replayed=await replay_events(sessions, selection))
+
+
+@router.get("/{event_id}", summary="Show an event", responses=problems(401, 403, 404))
+async def show(_caller: EventsCaller, session: SessionDep, event_id: EventId) -> EventOut:
+    """By Kota's id."""
+    return event_out(await get_event(session, event_id))
+
+
+@router.post("/{event_id}/replay", status_code=202, summary="Process an event again", responses=problems(401, 403, 404))
+async def replay_one(_caller: EventsCaller, session: SessionDep, event_id: EventId) -> EventOut:
+    """Routed and its resource read anew, whatever became of it before."""
+    return event_out(await replay_event(session, event_id))

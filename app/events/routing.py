@@ -1,0 +1,93 @@
+"""From stored events to dirty resources: each event marks the one that it is about."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Integer, Text, bindparam, case, column, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.encryption import Keyring, Undecryptable
+from app.events.catalogue import Unnamed, resource_of
+from app.kota import NotAnEvent, read_envelope
+from app.models.kota_event import EventState, KotaEvent
+from app.queue.dirty import Resource, mark_all_dirty
+
+log = structlog.get_logger(__name__)
+
+UNDECRYPTABLE, UNNAMED = "undecryptable", "names_no_resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What became of one event: a resource to read, or its end."""
+
+    id: str
+    state: EventState
+    resource: Resource | None = None
+    error_code: str | None = None
+
+
+def route(id: str, type: str, body: bytes, *, keyring: Keyring) -> Routed:
+    """Decide about one event from its encrypted body. Never raises for what Kota may have written there."""
+    try:
+        resource = resource_of(type, read_envelope(keyring.decrypt(body)).data)
+    except (Unnamed, NotAnEvent):
+        return Routed(id, EventState.DEAD, error_code=UNNAMED)
+    except Undecryptable:
+        return Routed(id, EventState.DEAD, error_code=UNDECRYPTABLE)
+    return Routed(id, EventState.PENDING if resource else EventState.IGNORED, resource)
+
+
+async def route_pending(session: AsyncSession, *, keyring: Keyring, limit: int = 500) -> Counter[EventState]:
+    """Route up to `limit` events that nobody else is routing; how many became what. Empty when there are none."""
+    waiting = await session.execute(
+        select(KotaEvent.id, KotaEvent.type, KotaEvent.body)
+        .where(KotaEvent.state == EventState.PENDING, KotaEvent.resource_id.is_(None))
+        .order_by(KotaEvent.received_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    routed = [route(id_, type_, body, keyring=keyring) for id_, type_, body in waiting]
+    if routed:
+        marks = await mark_all_dirty(session, [event.resource for event in routed if event.resource])
+        await _record(session, routed, marks)
+    for event in routed:
+        if event.state is EventState.DEAD:
+            log.warning("events.routing.failed", event_id=event.id, error_code=event.error_code)
+    return Counter(event.state for event in routed)
+
+
+async def _record(session: AsyncSession, routed: Sequence[Routed], marks: dict[tuple[str, str], int]) -> None:
+    rows = [
+        {
+            "id": event.id,
+            "state": event.state.value,
+            "kind": event.resource.kind if event.resource else None,
+            "resource": event.resource.id if event.resource else None,
+            "seq": marks[event.resource.kind, event.resource.id] if event.resource else None,
+            "code": event.error_code,
+        }
+        for event in routed
+    ]
+    names = {"id": Text, "state": Text, "kind": Text, "resource": Text, "seq": Integer, "code": Text}
+    given = (
+        func.jsonb_to_recordset(bindparam("rows", rows, type_=JSONB))
+        .table_valued(*(column(name, type_) for name, type_ in names.items()))
+        .render_derived(with_types=True)
+    )
+    await session.execute(
+        update(KotaEvent)
+        .where(KotaEvent.id == given.c.id)
+        .values(
+            state=given.c.state,
+            resource_kind=given.c.kind,
+            resource_id=given.c.resource,
+            resource_seq=given.c.seq,
+            error_code=given.c.code,
+            processed_at=case((given.c.state == EventState.IGNORED.value, func.now())),
+        )
+        .execution_options(synchronize_session=False)
+    )

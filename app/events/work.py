@@ -1,0 +1,141 @@
+"""The worker's share: route stored events, and read what they made dirty."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.encryption import Keyring
+from app.db.engine import Sessions
+from app.events.catalogue import Unnamed
+from app.events.projections import Looks, look_after_failure, look_again, parse, project, status_of
+from app.events.reading import Job, claim_dirty, concerns_all, error_code, read, release, retry_after
+from app.events.routing import route_pending
+from app.events.settling import Failure, finish_events, settle, settle_failure
+from app.kota import KotaClient, KotaError
+from app.models.kota_event import EventState, KotaEvent
+from app.ops.metrics import EVENTS
+from app.queue.backoff import Backoff
+from app.queue.dirty import DIRTY
+from app.queue.lanes import Lane
+from app.queue.leases import Lost
+from app.webhooks.store import STORED
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How resources are read: the lease, the waits after failures, and the looks without an event."""
+
+    lease: timedelta
+    backoff: Backoff
+    looks: Looks
+    in_flight: int = 16
+    """More than Kota's slots for reads, so that resources that wait out an error do not hold up the others."""
+
+
+def event_lanes(
+    sessions: Sessions, *, kota: KotaClient, keyring: Keyring, reading: Reading, clock: Callable[[], datetime]
+) -> Sequence[Lane[Any]]:
+    """The two lanes of events, for the worker to run."""
+    reader = Reader(sessions, kota=kota, reading=reading, clock=clock)
+    return [routing_lane(sessions, keyring=keyring), reader.lane()]
+
+
+def routing_lane(sessions: Sessions, *, keyring: Keyring) -> Lane[None]:
+    """Turns pending events into dirty resources.
+
+    Its job is a call to look; routing is one transaction that takes no lease, since it waits for nobody outside.
+    """
+
+    async def claim(session: AsyncSession, _limit: int) -> Sequence[None]:
+        unrouted = exists().where(KotaEvent.state == EventState.PENDING, KotaEvent.resource_id.is_(None))
+        return [None] if await session.scalar(select(unrouted)) else []
+
+    async def work(_job: None) -> None:
+        routed = {EventState.PENDING: _BATCH}
+        while sum(routed.values()) >= _BATCH:
+            async with sessions.begin() as session:
+                routed = dict(await route_pending(session, keyring=keyring, limit=_BATCH))
+            for state in (EventState.IGNORED, EventState.DEAD):
+                EVENTS.labels(state.value).inc(routed.get(state, 0))
+
+    async def nothing_is_held(_session: AsyncSession, _jobs: Sequence[None]) -> None:
+        return
+
+    return Lane(name=STORED, claim=claim, work=work, release=nothing_is_held, in_flight=1)
+
+
+class Reader:
+    """Reads dirty resources, projects what it read, and settles them."""
+
+    def __init__(
+        self, sessions: Sessions, *, kota: KotaClient, reading: Reading, clock: Callable[[], datetime]
+    ) -> None:
+        self._sessions = sessions
+        self._kota = kota
+        self._reading = reading
+        self._clock = clock
+
+    def lane(self) -> Lane[Job]:
+        """The lane that reads."""
+
+        async def claim(session: AsyncSession, limit: int) -> list[Job]:
+            return await claim_dirty(session, limit, lease=self._reading.lease)
+
+        return Lane(name=DIRTY, claim=claim, work=self.work, release=release, in_flight=self._reading.in_flight)
+
+    async def work(self, job: Job) -> None:
+        """Read one resource, then project and settle it in one transaction; a failure is recorded in its own."""
+        try:
+            content = await read(self._kota, job.resource)
+            if content is not None:
+                parse(job.resource, content)
+        except (KotaError, Unnamed) as error:
+            await self._failed(job, error)
+            return
+        now = self._clock()
+        try:
+            async with self._sessions.begin() as session:
+                done = await finish_events(session, job)
+                await project(session, job.resource, content, now=now)
+                looks = self._reading.looks
+                again = look_again(job.resource.kind, content, looks=looks, known_since=job.known_since, now=now)
+                await settle(session, job, kota_status=status_of(content), look_again=again)
+        except Lost:
+            # Somebody took this over and reads it again; nothing of ours was written.
+            log.warning("events.lease.lost", kind=job.resource.kind, resource_id=job.resource.id)
+            return
+        EVENTS.labels(EventState.PROCESSED.value).inc(done)
+        log.info("events.resource.read", kind=job.resource.kind, resource_id=job.resource.id, events=done)
+
+    async def _failed(self, job: Job, error: KotaError | Unnamed) -> None:
+        failure = Failure(error_code(error), counts=not concerns_all(error), retry_after=retry_after(error))
+        try:
+            async with self._sessions.begin() as session:
+                died = await settle_failure(
+                    session,
+                    job,
+                    failure,
+                    backoff=self._reading.backoff,
+                    look_again=look_after_failure(job.resource.kind, looks=self._reading.looks),
+                )
+        except Lost:
+            log.warning("events.lease.lost", kind=job.resource.kind, resource_id=job.resource.id)
+            return
+        EVENTS.labels(EventState.DEAD.value).inc(died)
+        log.warning(
+            "events.resource.unread",
+            kind=job.resource.kind,
+            resource_id=job.resource.id,
+            error_code=failure.code,
+            attempts=job.attempts,
+            died=died,
+        )

@@ -1,0 +1,110 @@
+"""The project's own parts on a real database, with a Kota that a test plays."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from cryptography.fernet import Fernet
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.encryption import Keyring
+from app.db.engine import Sessions, create_engine, create_sessions
+from app.events.projections import Looks
+from app.events.work import Reader, Reading, event_lanes
+from app.kota import NO_RETRY, KotaClient, open_client
+from app.queue.backoff import Backoff
+from app.webhooks.store import NewEvent, store_delivered
+
+KEYRING = Keyring([Fernet.generate_key().decode()])
+NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+LOOKS = Looks(records_first=timedelta(hours=1), records_later=timedelta(days=1), offers=timedelta(hours=1))
+API_KEY = "pk_test_" + "not-a-key"
+
+
+@dataclass
+class PlayedKota:
+    """Answers reads by path; a path that it was not told is 404, as Kota does it."""
+
+    resources: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Callable[[httpx.Request], httpx.Response]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        self.asked.append(path)
+        if path in self.answers:
+            return self.answers[path](request)
+        if path in self.resources:
+            return httpx.Response(200, json=self.resources[path])
+        problem = {"type": "about:blank", "title": "Not found", "status": 404, "error_code": "not_found"}
+        return httpx.Response(404, json=problem, headers={"content-type": "application/problem+json"})
+
+    def fails(self, path: str, status: int) -> None:
+        """Answer `path` with an error from now on."""
+        self.answers[path] = lambda _request: httpx.Response(
+            status, json={"status": status, "error_code": "internal_error"}
+        )
+
+
+@dataclass
+class Stack:
+    """What a test of events needs."""
+
+    engine: AsyncEngine
+    sessions: Sessions
+    keyring: Keyring
+    kota: KotaClient
+    played: PlayedKota
+    now: datetime = NOW
+    backoff: Backoff = field(default_factory=lambda: Backoff(timedelta(0), timedelta(0)))
+
+    async def deliver(self, *events: dict[str, Any]) -> set[str]:
+        """Store events as the webhook does."""
+        return await store_delivered(self.engine, [self.new_event(event) for event in events])
+
+    def new_event(self, content: dict[str, Any]) -> NewEvent:
+        """An event as intake would hand it on."""
+        return NewEvent(content["id"], content["type"], "v2", self.keyring.encrypt(json.dumps(content).encode()))
+
+    def reader(self) -> Reader:
+        """The lane that reads, to call directly."""
+        return Reader(self.sessions, kota=self.kota, reading=self.reading(), clock=lambda: self.now)
+
+    def reading(self) -> Reading:
+        """No waits between attempts."""
+        return Reading(lease=timedelta(seconds=60), backoff=self.backoff, looks=LOOKS)
+
+    async def process(self) -> int:
+        """Route and read until nothing is due; how many reads it took."""
+        routing, reading = event_lanes(
+            self.sessions, kota=self.kota, keyring=self.keyring, reading=self.reading(), clock=lambda: self.now
+        )
+        reads = 0
+        while True:
+            await routing.work(None)
+            async with self.sessions.begin() as session:
+                jobs = await reading.claim(session, 100)
+            if not jobs:
+                return reads
+            for job in jobs:
+                await reading.work(job)
+                reads += 1
+
+
+@asynccontextmanager
+async def open_stack(url: str) -> AsyncIterator[Stack]:
+    """A stack on the migrated database at `url`."""
+    engine = create_engine(url, keyring=KEYRING, application_name="test")
+    played = PlayedKota()
+    client = open_client(
+        api_url="http://kota.test", api_key=API_KEY, read_retry=NO_RETRY, transport=httpx.MockTransport(played)
+    )
+    try:
+        async with client as kota:
+            yield Stack(engine, create_sessions(engine), KEYRING, kota, played)
+    finally:
+        await engine.dispose()
