@@ -1,6 +1,6 @@
 """One embedded PostgreSQL for the whole run, started by the first test that asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from app.db import migrate
 from app.dev.postgres import EmbeddedPostgres
 from tests.databases import NewDatabase
+from tests.support.app import Host, RunningApp, running_app, settings_for
 
 TEMPLATE = "migrated"
 
@@ -46,3 +47,16 @@ def new_database(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator
     yield make
     for name in names:
         postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def host() -> Host:
+    """The host whose tokens and service key the application under test knows."""
+    return Host()
+
+
+@pytest.fixture
+async def app(new_database: NewDatabase, host: Host) -> AsyncIterator[RunningApp]:
+    """The whole application on a database of its own. Kota cannot be reached."""
+    async with running_app(settings_for(new_database(), host=host)) as running:
+        yield running
