@@ -14,13 +14,14 @@ from app.ops.logging import configure_logging
 from app.services import open_services
 from app.sessions.routes import router as sessions_router
 from app.settings import Settings, load_settings
+from app.sync.routes import router as sync_router
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.problems import install_problem_handlers
 from app.webhooks.intake import Intake
 from app.webhooks.routes import router as webhooks_router
 
-ROUTERS = (health_router, metrics_router, sessions_router, webhooks_router, events_router)
+ROUTERS = (health_router, metrics_router, sessions_router, webhooks_router, sync_router, events_router)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -134,6 +134,10 @@ class Settings(BaseSettings):
     push_retry_longest: Seconds = timedelta(minutes=10)
     idempotency_window: Seconds = timedelta(minutes=50)
     """Kota keeps an idempotency key for an hour; a retry later than this looks first."""
+    look_up_after: Seconds = timedelta(seconds=30)
+    """How long after an attempt Kota's lists are trusted to show what it did."""
+    push_probe_every: Seconds = timedelta(seconds=30)
+    """While Kota refuses our API key: how often one push finds out whether it still does."""
     status_poll_first: Seconds = timedelta(hours=1)
     status_poll_later: Seconds = DAY
     restored: bool = False

@@ -17,6 +17,7 @@ from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
 from app.events.projections import Looks
 from app.events.work import Reading, event_lanes
+from app.kota import key_fingerprint
 from app.ops.logging import configure_logging
 from app.ops.metrics import UNEXPECTED_ERRORS
 from app.queue.backoff import Backoff
@@ -24,6 +25,7 @@ from app.queue.lanes import DATABASE_LOST, Lane, run_lane
 from app.queue.periodic import Periodic, run_periodic
 from app.services import Services, open_services
 from app.settings import BadConfiguration, Settings
+from app.sync.work import SyncRules, sync_lanes, sync_periodic
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.problems import install_problem_handlers
@@ -35,7 +37,10 @@ Job = TypeVar("Job")
 
 def lanes_of(services: Services) -> Sequence[Lane[Any]]:
     """Every kind of job there is."""
-    return [*_event_lanes(services)]
+    return [
+        *sync_lanes(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings)),
+        *_event_lanes(services),
+    ]
 
 
 def _event_lanes(services: Services) -> Sequence[Lane[Any]]:
@@ -57,9 +62,23 @@ def _event_lanes(services: Services) -> Sequence[Lane[Any]]:
     )
 
 
-def periodic_of(_services: Services) -> Sequence[Periodic]:
+def periodic_of(services: Services) -> Sequence[Periodic]:
     """Everything that is done now and then."""
-    return []
+    return [*sync_periodic(sessions=services.sessions, rules=sync_rules(services.settings))]
+
+
+def sync_rules(settings: Settings) -> SyncRules:
+    """What the settings say about pushes."""
+    return SyncRules(
+        api_key=key_fingerprint(settings.kota_api_key.get_secret_value()),
+        in_flight=settings.kota_max_in_flight,
+        lease=settings.push_lease,
+        backoff=Backoff(settings.push_retry_first, settings.push_retry_longest),
+        idempotency_window=settings.idempotency_window,
+        look_up_after=settings.look_up_after,
+        probe_every=settings.push_probe_every,
+        restored=settings.restored,
+    )
 
 
 async def run_worker(settings: Settings) -> None:

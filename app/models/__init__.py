@@ -6,6 +6,7 @@ from app.models.employer import Employer
 from app.models.kota_event import EventState, KotaEvent
 from app.models.kota_resource import KotaResource
 from app.models.periodic_task import PeriodicTask
+from app.models.push_gate import Gate, PushGate
 from app.models.records import SyncState
 from app.models.session_count import SessionCount
 from app.models.session_grant import SessionGrant
@@ -15,9 +16,11 @@ __all__ = [
     "Employee",
     "Employer",
     "EventState",
+    "Gate",
     "KotaEvent",
     "KotaResource",
     "PeriodicTask",
+    "PushGate",
     "SessionCount",
     "SessionGrant",
     "SyncState",

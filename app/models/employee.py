@@ -1,6 +1,6 @@
 """Employees, each of one employer."""
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
@@ -16,6 +16,11 @@ class Employee(SyncedRecord, Base):
         due_index("employees"),
         Index(None, "employer_ref", "ref"),
         Index(None, "updated_at", "ref"),
+        Index(
+            "ix_employees_waiting",
+            "employer_ref",
+            postgresql_where=text("state = 'pending' AND kota_id IS NULL AND next_attempt_at IS NULL"),
+        ),
     )
 
     employer_ref: Mapped[str] = mapped_column(ForeignKey("employers.ref"))

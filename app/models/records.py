@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import LargeBinary, func
+from sqlalchemy import LargeBinary, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.encryption import EncryptedBytes, EncryptedJSON
@@ -41,11 +41,17 @@ class SyncedRecord(Leased):
     push_key: Mapped[str | None]
     """The idempotency key of a create whose outcome is not known yet. On disk before the first attempt."""
     push_body: Mapped[bytes | None] = mapped_column(EncryptedBytes)
-    """The exact bytes of that create: a retry must repeat them, or Kota takes it for another request."""
+    """The exact bytes of the push whose outcome is not known yet. A create must repeat them, or Kota takes it for
+    another request; of an update they say which fields may differ at Kota from `synced`."""
     push_version: Mapped[int | None]
     push_started_at: Mapped[datetime | None]
+    """When `push_key` was first used."""
+    push_tried_at: Mapped[datetime | None]
+    """When `push_key` was last used: for a while after that, Kota's lists may not show yet what it did."""
     push_api_key: Mapped[str | None]
     """A fingerprint of the API key it was sent under: Kota scopes idempotency keys to it."""
+    push_look_up: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether Kota refused `push_key` itself, so that only a look at its lists can tell what came of it."""
 
     error_code: Mapped[str | None]
     error_trace_id: Mapped[str | None]

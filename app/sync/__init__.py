@@ -1,1 +1,1 @@
-"""Employers and employees to Kota: the desired state, not a log of calls."""
+"""Employers and employees: what the host wants of them, brought to Kota and kept so."""

@@ -1,0 +1,68 @@
+"""What Kota has already. Read once per run before the first create: a host that is on Kota, or a database restored from
+a backup, must not have anybody created twice; and searched whenever a create's outcome can no longer be asked for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+
+from app.kota import Employee, Employer, KotaClient
+from app.sync.fields import OUR_KEY
+
+log = structlog.get_logger(__name__)
+
+Found = Employer | Employee
+
+
+def reference_of(found: Found) -> str | None:
+    """The host's reference that a record at Kota carries."""
+    reference = (found.metadata or {}).get(OUR_KEY)
+    return reference if isinstance(reference, str) else None
+
+
+async def find_by_reference(kota: KotaClient, ref: str, *, employer_id: str | None) -> list[str]:
+    """Kota's ids of all records that carry exactly this reference: employers, or employees of `employer_id`.
+
+    Kota finds employees by a part of the reference too, and employers not at all: those are all read (Kota's OpenAPI).
+    """
+    found: AsyncIterator[Found]
+    if employer_id is None:
+        found = kota.list_employers()
+    else:
+        found = kota.list_employees(employer_id=employer_id, metadata_id=ref)
+    return [record.id async for record in found if reference_of(record) == ref]
+
+
+class Looks:
+    """The first looks of this run: per employer, Kota's ids by the host's reference."""
+
+    def __init__(self, kota: KotaClient) -> None:
+        self._kota = kota
+        self._looks: dict[str | None, asyncio.Task[dict[str, list[str]]]] = {}
+
+    async def before_create(self, ref: str, *, employer_id: str | None, within: float) -> list[str] | None:
+        """Kota's ids for this reference when the run first looked; None if the look takes longer than `within`.
+
+        `employer_id` is None for employers. Raises KotaError if the look failed; the next caller looks again.
+        """
+        look = self._looks.get(employer_id)
+        if look is None or (look.done() and (look.cancelled() or look.exception() is not None)):
+            look = self._looks[employer_id] = asyncio.create_task(self._look(employer_id))
+        if not look.done():
+            await asyncio.wait([look], timeout=within)
+        return look.result().get(ref, []) if look.done() else None
+
+    async def _look(self, employer_id: str | None) -> dict[str, list[str]]:
+        ids: dict[str, list[str]] = {}
+        listed: AsyncIterator[Found]
+        if employer_id is None:
+            listed = self._kota.list_employers()
+        else:
+            listed = self._kota.list_employees(employer_id=employer_id)
+        async for record in listed:
+            reference = reference_of(record)
+            if reference is not None:
+                ids.setdefault(reference, []).append(record.id)
+        log.info("sync.looked_first", employer_id=employer_id, found=len(ids))
+        return ids

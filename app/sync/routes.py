@@ -1,0 +1,191 @@
+"""PUT, GET, list and DELETE of employers and employees."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Header, Query, Response
+from pydantic import BaseModel
+
+from app.auth.callers import SyncCaller
+from app.errors import FieldError
+from app.models import SyncState
+from app.sync.kinds import EMPLOYEES, EMPLOYERS
+from app.sync.put import Answered, PutRules, put_record
+from app.sync.schemas import EmployeeIn, EmployerIn
+from app.sync.views import (
+    EmployeeOut,
+    EmployeePutOut,
+    EmployerOut,
+    EmployerPutOut,
+    find,
+    list_records,
+)
+from app.sync.withdrawal import withdraw
+from app.web.dependencies import BellDep, LookupKeyDep, SessionDep, SessionsDep, SettingsDep
+from app.web.openapi import problems
+from app.web.pagination import PageDep
+from app.web.refs import Ref, RefPath
+from app.web.routing import router as new_router
+
+router = new_router(prefix="/internal", tags=["sync"])
+
+Out = TypeVar("Out", bound=BaseModel)
+Prefer = Annotated[str | None, Header(description="`respond-async` answers 202 without waiting for Kota")]
+SyncStateQuery = Annotated[SyncState | None, Query()]
+KotaStatusQuery = Annotated[str | None, Query(max_length=64)]
+UpdatedSince = Annotated[datetime | None, Query(description="With a time zone")]
+
+PUT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    201: {"description": "This request made the record, and Kota has it"},
+    202: {"description": "Stored; Kota does not have it yet"},
+    **problems(400, 401, 403, 409, 413, 415, 422, 503),
+}
+
+
+class EmployerList(BaseModel):
+    """A page of employers."""
+
+    items: list[EmployerOut]
+    next_cursor: str | None
+
+
+class EmployeeList(BaseModel):
+    """A page of employees."""
+
+    items: list[EmployeeOut]
+    next_cursor: str | None
+
+
+@router.put("/employers/{ref}", summary="Say what an employer is", responses=PUT_RESPONSES)
+async def put_employer(
+    *,
+    ref: RefPath,
+    body: EmployerIn,
+    _caller: SyncCaller,
+    response: Response,
+    sessions: SessionsDep,
+    bell: BellDep,
+    settings: SettingsDep,
+    lookup_key: LookupKeyDep,
+    prefer: Prefer = None,
+) -> EmployerPutOut:
+    """Stores the whole record and brings it to Kota. Unchanged records cost no call there."""
+    rules = PutRules(lookup_key=lookup_key, wait=settings.sync_wait, respond_async=_is_async(prefer))
+    fields = body.model_dump()
+    answered = await put_record(sessions, bell, EMPLOYERS, ref, fields, rules=rules, now=datetime.now(UTC))
+    return _answer(EmployerPutOut, answered, response)
+
+
+@router.put("/employees/{ref}", summary="Say what an employee is", responses=PUT_RESPONSES)
+async def put_employee(
+    *,
+    ref: RefPath,
+    body: EmployeeIn,
+    _caller: SyncCaller,
+    response: Response,
+    sessions: SessionsDep,
+    bell: BellDep,
+    settings: SettingsDep,
+    lookup_key: LookupKeyDep,
+    prefer: Prefer = None,
+) -> EmployeePutOut:
+    """Stores the whole record and brings it to Kota, once Kota has the employer. Creating an employee at Kota may
+    enrol the person in insurance at once."""
+    rules = PutRules(lookup_key=lookup_key, wait=settings.sync_wait, respond_async=_is_async(prefer))
+    fields = body.model_dump()
+    answered = await put_record(sessions, bell, EMPLOYEES, ref, fields, rules=rules, now=datetime.now(UTC))
+    return _answer(EmployeePutOut, answered, response)
+
+
+@router.get("/employers/{ref}", summary="Where an employer stands", responses=problems(401, 403, 404, 422))
+async def get_employer(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> EmployerOut:
+    """Ids and states; no personal data comes back."""
+    return EmployerOut.model_validate(await find(session, EMPLOYERS, ref))
+
+
+@router.get("/employees/{ref}", summary="Where an employee stands", responses=problems(401, 403, 404, 422))
+async def get_employee(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> EmployeeOut:
+    """Ids and states; no personal data comes back."""
+    return EmployeeOut.model_validate(await find(session, EMPLOYEES, ref))
+
+
+@router.get("/employers", summary="Employers, least recently updated first", responses=problems(401, 403, 422))
+async def list_employers(
+    *,
+    _caller: SyncCaller,
+    session: SessionDep,
+    page: PageDep,
+    sync_state: SyncStateQuery = None,
+    kota_status: KotaStatusQuery = None,
+    updated_since: UpdatedSince = None,
+) -> EmployerList:
+    """A page of employers."""
+    items, cursor = await list_records(
+        session,
+        EMPLOYERS,
+        page,
+        sync_state=sync_state,
+        kota_status=kota_status,
+        employer_ref=None,
+        updated_since=updated_since,
+    )
+    return EmployerList(items=[EmployerOut.model_validate(item) for item in items], next_cursor=cursor)
+
+
+@router.get("/employees", summary="Employees, least recently updated first", responses=problems(401, 403, 422))
+async def list_employees(
+    *,
+    _caller: SyncCaller,
+    session: SessionDep,
+    page: PageDep,
+    sync_state: SyncStateQuery = None,
+    kota_status: KotaStatusQuery = None,
+    employer_ref: Annotated[Ref | None, Query()] = None,
+    updated_since: UpdatedSince = None,
+) -> EmployeeList:
+    """A page of employees."""
+    items, cursor = await list_records(
+        session,
+        EMPLOYEES,
+        page,
+        sync_state=sync_state,
+        kota_status=kota_status,
+        employer_ref=employer_ref,
+        updated_since=updated_since,
+    )
+    return EmployeeList(items=[EmployeeOut.model_validate(item) for item in items], next_cursor=cursor)
+
+
+@router.delete(
+    "/employers/{ref}", status_code=204, summary="Withdraw an employer", responses=problems(401, 403, 404, 409)
+)
+async def delete_employer(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> None:
+    """Only while Kota cannot have it."""
+    await withdraw(session, EMPLOYERS, ref)
+
+
+@router.delete(
+    "/employees/{ref}", status_code=204, summary="Withdraw an employee", responses=problems(401, 403, 404, 409)
+)
+async def delete_employee(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> None:
+    """Only while Kota cannot have it."""
+    await withdraw(session, EMPLOYEES, ref)
+
+
+def _is_async(prefer: str | None) -> bool:
+    """RFC 7240: a list of preferences, of which we know one."""
+    return any(part.split(";")[0].strip().lower() == "respond-async" for part in (prefer or "").split(","))
+
+
+def _answer(model: type[Out], answered: Answered, response: Response) -> Out:
+    response.status_code = answered.status
+    return model.model_validate({**answered.record, **_put_fields(answered)})
+
+
+def _put_fields(answered: Answered) -> Mapping[str, Any]:
+    return {"changed": answered.changed, "warnings": [_fault(fault) for fault in answered.warnings]}
+
+
+def _fault(fault: FieldError) -> dict[str, str]:
+    return {"pointer": fault.pointer, "message": fault.message}

@@ -1,0 +1,65 @@
+"""Whether a record may become what the host now wants. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.errors import AppError, FieldError, InvalidInput
+from app.sync.fields import created_by, immutable_differences, named_in
+from app.sync.kinds import LEAVING, Fields, Kind, Record
+from app.sync.refusals import CannotClear, ImmutableField, Offboarded, SyncInFlight
+from app.sync.validation import faults
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One record as the host sends it: `desired` is canonical, `digest` tells it from others."""
+
+    ref: str
+    desired: Fields
+    digest: bytes
+    employer_ref: str | None = None
+
+
+def changed_fields(wanted: Fields, before: Fields) -> frozenset[str]:
+    """The top-level fields in which two records differ, those that only one has among them."""
+    return frozenset(name for name in wanted.keys() | before.keys() if wanted.get(name) != before.get(name))
+
+
+def refusal_of_new(kind: Kind, wanted: Wanted, *, now: datetime) -> AppError | None:
+    """What stands against a record that nobody sent before."""
+    found = faults(kind, wanted.desired, changed=frozenset(wanted.desired), at_kota=False, now=now)
+    return InvalidInput(errors=found) if found else None
+
+
+def refusal_of_change(
+    kind: Kind, record: Record, wanted: Wanted, *, employer_ref: str | None, now: datetime
+) -> AppError | None:
+    """What stands against `record` becoming `wanted`; `employer_ref` is the record's present employer."""
+    if record.kota_status in LEAVING:
+        return Offboarded()
+    pointers = _immutable(kind, record, wanted, employer_ref=employer_ref)
+    if pointers and record.kota_id is not None:
+        return ImmutableField(errors=[FieldError(pointer, "cannot be changed at Kota") for pointer in pointers])
+    if pointers:
+        return SyncInFlight("Send it again once the record is synced or rejected.")
+    # What is on its way may have arrived.
+    sent = frozenset(record.synced or {}) | named_in(record.push_body)
+    if cleared := sorted(sent - wanted.desired.keys()):
+        return CannotClear(
+            errors=[FieldError(f"/{name}", "was sent to Kota and cannot be cleared") for name in cleared]
+        )
+    changed = changed_fields(wanted.desired, record.desired)
+    found = faults(kind, wanted.desired, changed=changed, at_kota=record.kota_id is not None, now=now)
+    return InvalidInput(errors=found) if found else None
+
+
+def _immutable(kind: Kind, record: Record, wanted: Wanted, *, employer_ref: str | None) -> list[str]:
+    """Pointers to what would change although Kota has it, or may have it, otherwise."""
+    if record.kota_id is not None:
+        known = record.synced if record.synced is not None else record.desired
+    elif record.push_key is not None and record.push_body is not None:
+        known = created_by(record.push_body)
+    else:
+        return []
+    pointers = immutable_differences(kind, wanted.desired, known)
+    return pointers if wanted.employer_ref == employer_ref else ["/employer_ref", *pointers]
