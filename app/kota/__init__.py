@@ -27,8 +27,32 @@ from app.kota.errors import (
 )
 from app.kota.limiter import Lane, Limiter
 from app.kota.retry import NO_RETRY, RetryPolicy, Verdict, delay, verdict
-from app.kota.schemas.events import Replay
-from app.kota.schemas.records import Employee, Employer, RecordStatus
+from app.kota.schemas.benefits import (
+    AmendmentIntent,
+    AssociatedPerson,
+    CoverageLevel,
+    EmployeeHealthPolicy,
+    EmployerHealthPolicy,
+    EnrolmentIntent,
+    GroupPolicy,
+    Plan,
+    Policy,
+    PolicyHealthInsurance,
+    PolicyMember,
+    PolicyRenewal,
+    PremiumAmounts,
+    PremiumEstimate,
+    Provider,
+)
+from app.kota.schemas.contributions import (
+    ContributionLine,
+    ContributionReport,
+    EmployeeBreakdown,
+    HealthContributions,
+    Period,
+)
+from app.kota.schemas.events import Replay, ReplayDelivery
+from app.kota.schemas.records import Address, BankAccount, Contact, Employee, Employer, RecordStatus
 from app.kota.schemas.sessions import EmbedSession, HostedSession
 from app.kota.signatures import HEADER as SIGNATURE_HEADER
 from app.kota.signatures import shape, sign, verify
@@ -38,14 +62,28 @@ from app.kota.wire import serialise
 __all__ = [
     "NO_RETRY",
     "SIGNATURE_HEADER",
+    "Address",
+    "AmendmentIntent",
+    "AssociatedPerson",
     "Attempt",
+    "BankAccount",
+    "Contact",
+    "ContributionLine",
+    "ContributionReport",
+    "CoverageLevel",
     "DeliveryRefused",
     "EmbedSession",
     "Employee",
+    "EmployeeBreakdown",
+    "EmployeeHealthPolicy",
     "Employer",
+    "EmployerHealthPolicy",
+    "EnrolmentIntent",
     "Envelope",
     "EventPage",
     "EventVersion",
+    "GroupPolicy",
+    "HealthContributions",
     "HostedSession",
     "KotaClient",
     "KotaConflict",
@@ -62,9 +100,19 @@ __all__ = [
     "Limiter",
     "Mode",
     "NotAnEvent",
+    "Period",
+    "Plan",
+    "Policy",
+    "PolicyHealthInsurance",
+    "PolicyMember",
+    "PolicyRenewal",
+    "PremiumAmounts",
+    "PremiumEstimate",
+    "Provider",
     "RecordStatus",
     "Refusal",
     "Replay",
+    "ReplayDelivery",
     "RetryPolicy",
     "SignatureRefused",
     "Timeouts",

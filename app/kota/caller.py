@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from app.kota.connection import Connection, Query, Request
 from app.kota.errors import KotaError, KotaUnreadable
 from app.kota.limiter import Lane, Limiter
-from app.kota.paging import PageReader
+from app.kota.paging import PAGE_SIZE, Page, read_page
 from app.kota.retry import RetryPolicy, next_delay
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -96,14 +95,15 @@ class Caller:
 
     async def pages(
         self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None
-    ) -> AsyncIterator[list[Any]]:
+    ) -> AsyncIterator[Page]:
         """Every page of a list, as it comes."""
-        reader = PageReader(f"GET {template}")
-        for page in count(1):
-            answer = await self.read(template, ids, {**(query or {}), "page": page, "page_size": reader.size})
-            yield reader.items(answer, page=page)
-            if reader.finished:
-                return
+        number, more = 0, True
+        while more:
+            number += 1
+            answer = await self.read(template, ids, {**(query or {}), "page": number, "page_size": PAGE_SIZE})
+            page = read_page(answer, number=number, operation=f"GET {template}")
+            yield page
+            more = page.more
 
     async def items(
         self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None, *, key: str = "id"
@@ -111,7 +111,7 @@ class Caller:
         """Every item of a list, once, told apart by `key`: what is added meanwhile shifts the pages."""
         seen: set[str] = set()
         async for page in self.pages(template, ids, query):
-            for item in page:
+            for item in page.items:
                 name = item.get(key) if isinstance(item, dict) else None
                 if not isinstance(name, str):
                     raise KotaUnreadable(f"GET {template}", f"an item without {key}")
@@ -159,9 +159,9 @@ class Calls:
         return parsed(model, await self._caller.read(template, ids), operation=f"GET {template}")
 
     async def _list(
-        self, model: type[ModelT], template: str, query: Query | None = None, *, key: str = "id", **ids: str
+        self, model: type[ModelT], template: str, query: Query | None = None, **ids: str
     ) -> AsyncIterator[ModelT]:
-        async for item in self._caller.items(template, ids, query, key=key):
+        async for item in self._caller.items(template, ids, query):
             yield parsed(model, item, operation=f"GET {template}")
 
     async def _write(self, model: type[ModelT], request: Request, *, timeout: float | None = None) -> ModelT:

@@ -9,6 +9,8 @@ from typing import Any, Self
 import httpx
 
 from app.kota.caller import Attempt, Caller, Timeouts
+from app.kota.calls.benefits import BenefitCalls
+from app.kota.calls.contributions import ContributionCalls
 from app.kota.calls.events import EventCalls
 from app.kota.calls.records import RecordCalls
 from app.kota.calls.sessions import SessionCalls
@@ -21,7 +23,7 @@ _CONNECT_TIMEOUT = 5.0
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 
 
-class KotaClient(RecordCalls, SessionCalls, EventCalls):
+class KotaClient(RecordCalls, SessionCalls, EventCalls, BenefitCalls, ContributionCalls):
     """Kota's API. Whatever goes wrong is a `KotaError`; ids are Kota's own, and opaque.
 
     Reads are repeated by themselves and sessions once; everything that changes something is sent once, and repeating

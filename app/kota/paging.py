@@ -4,40 +4,39 @@
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from app.kota.errors import KotaUnreadable
 
-MAX_PAGE_SIZE = 100
+PAGE_SIZE = 100
 
 
-class PageReader:
-    """Takes the pages of one list in order, and says when the last one was read."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`total` is how many items Kota counts on all pages, or None if it did not say; `more` whether a page follows."""
 
-    def __init__(self, operation: str, *, size: int = MAX_PAGE_SIZE) -> None:
-        self.size = size
-        self.finished = False
-        self._operation = operation
+    items: list[Any]
+    total: int | None
+    more: bool
 
-    def items(self, answer: Any, *, page: int) -> list[Any]:
-        """The rows of page number `page`.
 
-        Raises:
-            KotaUnreadable: for what is no page, or a list that does not end. Nothing unread is taken for nothing there.
-        """
-        items = answer.get("items") if isinstance(answer, dict) else None
-        if not isinstance(items, list):
-            raise KotaUnreadable(self._operation, "not a page")
-        more = answer.get("has_next_page")
-        total = answer.get("total_count")
-        if isinstance(more, bool):
-            self.finished = not more
-        else:
-            self.finished = not items or (isinstance(total, int) and page * self.size >= total)
-        if not self.finished and (not items or self._endless(page, total)):
-            raise KotaUnreadable(self._operation, "pages without end")
-        return items
+def read_page(answer: Any, *, number: int, operation: str) -> Page:
+    """Page `number`, from 1, of a list that is read in pages of `PAGE_SIZE`.
 
-    def _endless(self, page: int, total: Any) -> bool:
-        # A list grows while it is read, but not by as much again.
-        return isinstance(total, int) and page > 2 * math.ceil(total / self.size) + 2
+    Raises:
+        KotaUnreadable: for what is no page, or a list that does not end. Nothing unread is taken for nothing there.
+    """
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(items, list):
+        raise KotaUnreadable(operation, "not a page")
+    count = answer.get("total_count")
+    total = count if isinstance(count, int) else None
+    more = answer.get("has_next_page")
+    if not isinstance(more, bool):
+        more = bool(items) and (total is None or number * PAGE_SIZE < total)
+    # A list grows while it is read, but not by as much again.
+    endless = total is not None and number > 2 * math.ceil(total / PAGE_SIZE) + 2
+    if more and (not items or endless):
+        raise KotaUnreadable(operation, "pages without end")
+    return Page(items, total, more)

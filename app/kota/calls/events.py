@@ -34,9 +34,9 @@ class EventCalls(Calls):
         that moved from one page to the next while this read appears on both.
         """
         query = query_of(created_after=_instant(created_after), version=version, order_direction=order_direction)
-        async for items in self._caller.pages(_EVENTS, None, query):
-            events = [event for item in items if (event := _event(item, version=version))]
-            yield EventPage(events, unreadable=len(items) - len(events))
+        async for page in self._caller.pages(_EVENTS, None, query):
+            events = [event for item in page.items if (event := _event(item, version=version))]
+            yield EventPage(events, unreadable=len(page.items) - len(events))
 
     async def get_event(self, event_id: str) -> Envelope:
         content = await self._caller.read(_EVENT, {"event_id": event_id})

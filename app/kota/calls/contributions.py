@@ -1,0 +1,65 @@
+"""Contribution reports and their breakdowns by employee."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from app.kota.caller import Calls, parsed
+from app.kota.connection import Request, query_of
+from app.kota.errors import KotaUnreadable
+from app.kota.schemas.contributions import ContributionReport, EmployeeBreakdown
+
+_REPORTS = "/contribution_reports"
+_REPORT = "/contribution_reports/{contribution_report_id}"
+_BREAKDOWNS = f"{_REPORT}/employee_breakdowns"
+_BREAKDOWN = f"{_BREAKDOWNS}/{{employee_id}}"
+
+
+class ContributionCalls(Calls):
+    def list_contribution_reports(
+        self,
+        *,
+        employer_id: str | None = None,
+        external_customer_id: str | None = None,
+        year: int | None = None,
+        month: int | None = None,
+        statuses: Sequence[str] = (),
+    ) -> AsyncIterator[ContributionReport]:
+        """Reports, newest first. `month` (1 to 12) counts only with a `year`."""
+        query = query_of(
+            employer_id=employer_id,
+            external_customer_id=external_customer_id,
+            year=year,
+            month=month,
+            status=statuses,
+        )
+        return self._list(ContributionReport, _REPORTS, query)
+
+    async def get_contribution_report(self, report_id: str) -> ContributionReport:
+        return await self._get(ContributionReport, _REPORT, contribution_report_id=report_id)
+
+    async def get_breakdown(self, report_id: str, *, employee_id: str) -> EmployeeBreakdown:
+        return await self._get(EmployeeBreakdown, _BREAKDOWN, contribution_report_id=report_id, employee_id=employee_id)
+
+    async def get_breakdowns(self, report_id: str) -> list[EmployeeBreakdown]:
+        """All breakdowns of one report.
+
+        All or nothing, since payroll pays from it: a report that is open can change between two pages.
+
+        Raises:
+            KotaUnreadable: if an employee came twice with different lines, or fewer came than Kota counts.
+        """
+        operation = f"GET {_BREAKDOWNS}"
+        found: dict[str, EmployeeBreakdown] = {}
+        async for page in self._caller.pages(_BREAKDOWNS, {"contribution_report_id": report_id}):
+            for item in page.items:
+                breakdown = parsed(EmployeeBreakdown, item, operation=operation)
+                if found.setdefault(breakdown.employee_id, breakdown) != breakdown:
+                    raise KotaUnreadable(operation, "changed while it was read")
+            if page.total is not None and not page.more and len(found) < page.total:
+                raise KotaUnreadable(operation, "changed while it was read")
+        return list(found.values())
+
+    async def finalize_contribution_report(self, report_id: str, *, idempotency_key: str) -> ContributionReport:
+        """Freeze a report for good. After an unknown outcome read its status before calling again."""
+        ids = {"contribution_report_id": report_id}
+        request = Request("POST", f"{_REPORT}/finalize", ids, idempotency_key=idempotency_key)
+        return await self._write(ContributionReport, request)
