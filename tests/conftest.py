@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
+from hypothesis import settings
 
 from app.db import migrate
 from app.dev.postgres import EmbeddedPostgres
@@ -11,6 +12,10 @@ from tests.databases import NewDatabase
 from tests.support.app import Host, RunningApp, running_app, settings_for
 
 TEMPLATE = "migrated"
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")

@@ -106,15 +106,15 @@ class Caller:
             more = page.more
 
     async def items(
-        self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None, *, key: str = "id"
+        self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Every item of a list, once, told apart by `key`: what is added meanwhile shifts the pages."""
+        """Every item of a list, once, told apart by its `id`: what is added meanwhile shifts the pages."""
         seen: set[str] = set()
         async for page in self.pages(template, ids, query):
             for item in page.items:
-                name = item.get(key) if isinstance(item, dict) else None
+                name = item.get("id") if isinstance(item, dict) else None
                 if not isinstance(name, str):
-                    raise KotaUnreadable(f"GET {template}", f"an item without {key}")
+                    raise KotaUnreadable(f"GET {template}", "an item without id")
                 if name not in seen:
                     seen.add(name)
                     yield item

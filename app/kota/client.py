@@ -65,10 +65,10 @@ class KotaClient(RecordCalls, SessionCalls, EventCalls, BenefitCalls, Contributi
         return await self._caller.read(template, ids, query)
 
     def get_all(
-        self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None, *, key: str = "id"
+        self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Every item of any list, once, told apart by `key`."""
-        return self._caller.items(template, ids, query, key=key)
+        """Every item of any list whose items have an `id`, once."""
+        return self._caller.items(template, ids, query)
 
     @property
     def limiter(self) -> Limiter:

@@ -141,9 +141,10 @@ async def test_any_resource_can_be_read_with_exact_amounts() -> None:
 
 
 async def test_any_list_can_be_read() -> None:
-    kota = Kota([page([{"employee_id": "ee_1"}, {"employee_id": "ee_1"}])])
-    listed = client_of(kota).get_all("/groups/{group_id}/employees", {"group_id": "gr_1"}, key="employee_id")
-    assert [item async for item in listed] == [{"employee_id": "ee_1"}]
+    kota = Kota([page([{"id": "ee_1"}, {"id": "ee_1"}])])
+    listed = client_of(kota).get_all("/groups/{group_id}/employees", {"group_id": "gr_1"}, {"employee_id": "ee_1"})
+    assert [item async for item in listed] == [{"id": "ee_1"}]
+    assert kota.last.url.params["employee_id"] == "ee_1"
 
 
 async def test_a_read_is_repeated_with_growing_waits() -> None:

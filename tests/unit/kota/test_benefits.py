@@ -1,0 +1,49 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from app.kota import KotaUnreadable
+from tests.unit.kota.kota_double import Kota, client_of, page
+
+POLICY = {
+    "id": "p_1",
+    "status": "active",
+    "type": "health_insurance",
+    "plan": {"name": "Example Plan", "currency": "eur", "new": 1},
+    "end_date": None,
+    "health_insurance": {
+        "members": [{"id": "pm_1", "first_name": "Test Child", "member_type": "child"}],
+        "estimated_gross_premium": {"currency": "eur", "monthly": {"total": 100.10}},
+    },
+}
+
+
+async def test_a_policy_shows_who_is_covered_and_at_what_price() -> None:
+    kota = Kota([page([POLICY])])
+    [policy] = [
+        one async for one in client_of(kota).list_policies(employee_id="ee_1", statuses=["active", "scheduled"])
+    ]
+    assert dict(kota.last.url.params) == {
+        "employee_id": "ee_1",
+        "status": "active,scheduled",
+        "page": "1",
+        "page_size": "100",
+    }
+    health = policy.health_insurance
+    assert health is not None
+    assert [(member.first_name, member.member_type) for member in health.members] == [("Test Child", "child")]
+    assert health.estimated_gross_premium is not None
+    assert health.estimated_gross_premium.monthly is not None
+    assert health.estimated_gross_premium.monthly.total == Decimal("100.1")
+    assert "Test Child" not in repr(policy) + repr(health)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": None}, {"end_date": "soon"}, {"health_insurance": "yes"}, {"health_insurance": {"members": None}}],
+)
+async def test_what_cannot_be_read_of_a_policy_is_not_taken_for_nothing(change: dict[str, Any]) -> None:
+    listed = client_of(Kota([page([{**POLICY, **change}])])).list_policies(employee_id="ee_1")
+    with pytest.raises(KotaUnreadable, match=next(iter(change))):
+        assert [policy async for policy in listed]
