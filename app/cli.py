@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -32,25 +33,27 @@ def serve(
     """Run the HTTP API."""
     import uvicorn
 
+    from app.ops.processes import counted_together
     from app.settings import load_settings
 
     # Said here once, instead of by every worker process.
     settings = load_settings()
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=True,
-        proxy_headers=False,
-        timeout_keep_alive=65,
-        timeout_graceful_shutdown=int(settings.shutdown_grace.total_seconds()),
-        h11_max_incomplete_event_size=64 * 1024,
-    )
+    with counted_together() if workers > 1 else nullcontext():
+        uvicorn.run(
+            "app.main:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_keep_alive=65,
+            timeout_graceful_shutdown=int(settings.shutdown_grace.total_seconds()),
+            h11_max_incomplete_event_size=64 * 1024,
+        )
 
 
 @app.command()
