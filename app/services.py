@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.encryption import Keyring
-from app.db.engine import Sessions, asyncpg_url, create_engine, create_sessions
+from app.db.engine import Sessions, create_engine, create_sessions
 from app.kota import KotaClient, Timeouts, open_client
 from app.queue.bell import Bell
 from app.settings import Settings
@@ -50,7 +50,9 @@ async def open_services(stack: AsyncExitStack, settings: Settings, *, applicatio
             ),
         )
     )
-    bell = await stack.enter_async_context(Bell(asyncpg_url(settings.direct_url)).listening())
+    bell = await stack.enter_async_context(
+        Bell(settings.direct_url, application_name=f"{application_name} bell").listening()
+    )
     return Services(
         settings=settings, engine=engine, sessions=create_sessions(engine), keyring=keyring, kota=kota, bell=bell
     )

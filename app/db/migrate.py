@@ -6,6 +6,7 @@ Two replicas that migrate at once take turns through an advisory lock. A migrati
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,16 +15,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, text
 
 from app.db.base import Base
-from app.db.engine import asyncpg_url
+from app.db.engine import create_plain_engine
 
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 ONE_AT_A_TIME = 0x6B6F7461  # "kota": the advisory lock that migrations take.
+LOCK_TIMEOUT = timedelta(seconds=5)
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -49,42 +50,41 @@ async def current(url: str) -> str | None:
     return await _run(url, lambda connection: MigrationContext.configure(connection).get_current_revision())
 
 
-async def upgrade(url: str, revision: str = "head") -> None:
+async def upgrade(url: str, revision: str = "head", *, lock_timeout: timedelta = LOCK_TIMEOUT) -> None:
     """Bring the database to `revision`."""
-    await _run(url, lambda connection: command.upgrade(config(connection), revision))
+    await _run(url, _alone(command.upgrade, revision, lock_timeout))
 
 
-async def downgrade(url: str, revision: str) -> None:
+async def downgrade(url: str, revision: str, *, lock_timeout: timedelta = LOCK_TIMEOUT) -> None:
     """Take the database back to `revision`; `base` is empty."""
-    await _run(url, lambda connection: command.downgrade(config(connection), revision))
+    await _run(url, _alone(command.downgrade, revision, lock_timeout))
 
 
 async def drift(url: str) -> list[Any]:
-    """What the models have that the migrations do not, or the reverse; empty when they agree."""
+    """What the models that were imported have and the database has not, or the reverse; empty when they agree."""
+    options = {"compare_server_default": True}
     return await _run(
         url,
-        lambda connection: list(
-            compare_metadata(
-                MigrationContext.configure(connection, opts={"compare_server_default": True}), Base.metadata
-            )
-        ),
+        lambda connection: list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)),
     )
 
 
-async def _run(url: str, work: Callable[[Connection], T]) -> T:
-    engine = create_async_engine(asyncpg_url(url), poolclass=pool.NullPool, hide_parameters=True)
-
-    def locked(connection: Connection) -> T:
+def _alone(move: Callable[[Config, str], None], revision: str, lock_timeout: timedelta) -> Callable[[Connection], None]:
+    def moved(connection: Connection) -> None:
+        # Until the connection ends. Waiting for the other replica's turn to be over may take as long as it takes.
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
-        connection.execute(text("SET lock_timeout = '5s'"))
+        milliseconds = int(lock_timeout.total_seconds() * 1000)
+        connection.execute(text("SELECT set_config('lock_timeout', :value, false)"), {"value": str(milliseconds)})
         connection.commit()
-        return work(connection)
+        move(config(connection), revision)
 
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(locked)
-    finally:
-        await engine.dispose()
+    return moved
+
+
+async def _run(url: str, work: Callable[[Connection], T]) -> T:
+    engine = create_plain_engine(url)
+    async with engine.connect() as connection:
+        return await connection.run_sync(work)
 
 
 def run(url: str) -> None:

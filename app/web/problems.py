@@ -8,10 +8,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from app.db.faults import DATABASE_ERRORS, is_database_lost
 from app.errors import (
     AppError,
     FieldError,
@@ -96,8 +95,8 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    for lost in (InterfaceError, OperationalError, DBAPIError, PoolTimeout, ConnectionError):
-        app.add_exception_handler(lost, _on_database_error)
+    for kind in DATABASE_ERRORS:
+        app.add_exception_handler(kind, _on_database_error)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -138,23 +137,11 @@ def _escaped(part: str | int) -> str:
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and not _is_outage(error):
+    if not is_database_lost(error):
         return await _on_unexpected(request, error)
     # The driver's text may quote a row; its type says enough.
     log.warning("web.database.unavailable", error=type(error).__name__)
     return problem(Unavailable("The database is not available.", retry_after=5), request_id=request_id_of(request))
-
-
-def _is_outage(error: DBAPIError) -> bool:
-    """Whether the database is away or overloaded, rather than refusing what we said to it."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return (
-        error.connection_invalidated
-        or isinstance(error, InterfaceError)
-        # Connection exceptions, out of resources, operator intervention (shutdown), lock not available.
-        or state[:2] in {"08", "53", "57"}
-        or state == "55P03"
-    )
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
