@@ -3,11 +3,10 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 import uvicorn
@@ -19,10 +18,10 @@ from app.events.projections import Looks
 from app.events.work import Reading, event_lanes
 from app.kota import key_fingerprint
 from app.ops.logging import configure_logging
-from app.ops.metrics import UNEXPECTED_ERRORS
 from app.queue.backoff import Backoff
-from app.queue.lanes import DATABASE_LOST, Lane, run_lane
+from app.queue.lanes import Lane, run_lane
 from app.queue.periodic import Periodic, run_periodic
+from app.queue.tasks import CANCELLATION, cancel
 from app.services import Services, open_services
 from app.settings import BadConfiguration, Settings
 from app.sync.work import SyncRules, sync_lanes, sync_periodic
@@ -31,8 +30,6 @@ from app.web.middleware import RequestContext
 from app.web.problems import install_problem_handlers
 
 log = structlog.get_logger(__name__)
-
-Job = TypeVar("Job")
 
 
 def lanes_of(services: Services) -> Sequence[Lane[Any]]:
@@ -130,13 +127,15 @@ async def work_until(services: Services, stop: asyncio.Event) -> None:
     settings = services.settings
     runs = [
         run_lane(
-            _surviving(lane), sessions=services.sessions, bell=services.bell, stop=stop, look_every=settings.look_every
+            lane,
+            sessions=services.sessions,
+            bell=services.bell,
+            stop=stop,
+            look_every=settings.look_every,
+            grace=settings.shutdown_grace,
         )
         for lane in lanes_of(services)
-    ] + [
-        run_periodic(replace(task, run=_survived(task.name, task.run)), sessions=services.sessions, stop=stop)
-        for task in periodic_of(services)
-    ]
+    ] + [run_periodic(task, sessions=services.sessions, stop=stop) for task in periodic_of(services)]
     tasks = [asyncio.create_task(run) for run in runs]
     stopped = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -144,31 +143,9 @@ async def work_until(services: Services, stop: asyncio.Event) -> None:
         # A loop of the queue ended by itself: that is a fault of ours, and half a worker is worse than none.
         stop.set()
     log.info("worker.stopping", grace_seconds=settings.shutdown_grace.total_seconds())
-    _, late = await asyncio.wait([stopped, *tasks], timeout=settings.shutdown_grace.total_seconds())
-    for task in late:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
-
-
-def _surviving(lane: Lane[Job]) -> Lane[Job]:
-    async def work(job: Job) -> None:
-        await _survived(lane.name, lambda: lane.work(job))()
-
-    return replace(lane, work=work)
-
-
-def _survived(name: str, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """`work`, with whatever nobody expected counted and logged. The job's lease runs out and it is tried again."""
-
-    async def survived() -> None:
-        try:
-            await work()
-        except DATABASE_LOST as error:
-            log.warning("worker.database.lost", lane=name, error=type(error).__name__)
-        except Exception:
-            UNEXPECTED_ERRORS.labels(where=name).inc()
-            log.exception("worker.job.failed", lane=name)
-
-    return survived
+    # The loops keep to the grace period by themselves, unless the database hangs while they write.
+    await asyncio.wait([stopped, *tasks], timeout=(settings.shutdown_grace + CANCELLATION).total_seconds())
+    await cancel(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,7 +32,7 @@ class Job:
     resource: Resource
     seq: int
     attempts: int
-    token: UUID
+    lease: leases.Lease
     known_since: datetime
 
 
@@ -45,17 +44,16 @@ async def claim_dirty(session: AsyncSession, limit: int, *, lease: timedelta) ->
             resource=Resource(row.kind, row.id, row.path_params),
             seq=row.dirty_seq,
             attempts=row.attempts,
-            token=row.lease_token,
+            lease=leases.lease_of(row),
             known_since=row.created_at,
         )
         for row in rows
-        if row.lease_token
     ]
 
 
 async def release(session: AsyncSession, jobs: Sequence[Job]) -> None:
     """Hand back resources that were not read."""
-    await leases.release(session, KotaResource, [job.token for job in jobs])
+    await leases.release(session, KotaResource, [job.lease for job in jobs])
 
 
 async def read(kota: KotaClient, resource: Resource) -> Mapping[str, Any] | None:
@@ -67,10 +65,7 @@ async def read(kota: KotaClient, resource: Resource) -> Mapping[str, Any] | None
     """
     path, ids, query = address_of(resource)
     try:
-        if query:
-            # A list, filtered to the one.
-            return {"items": [item async for item in kota.get_all(path, ids, query, key="employee_id")]}
-        content = await kota.get(path, ids)
+        content = await kota.get(path, ids, query)
     except KotaNotFound:
         return None
     return content if isinstance(content, dict) else {}

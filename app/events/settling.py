@@ -49,7 +49,7 @@ async def settle(session: AsyncSession, job: Job, *, kota_status: str | None, lo
     await leases.settle(
         session,
         KotaResource,
-        job.token,
+        job.lease,
         clean_seq=job.seq,
         attempts=0,
         kota_status=kota_status,
@@ -79,7 +79,7 @@ async def settle_failure(
     given_up = failure.counts and job.attempts >= MAX_ATTEMPTS
     next_attempt_at = case((waiting, soon), else_=later) if given_up else soon
     await leases.settle(
-        session, KotaResource, job.token, error_code=failure.code, next_attempt_at=_due_again(job, next_attempt_at)
+        session, KotaResource, job.lease, error_code=failure.code, next_attempt_at=_due_again(job, next_attempt_at)
     )
     return died
 

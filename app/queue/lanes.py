@@ -9,19 +9,17 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
-from app.queue.bell import Bell
+from app.db.faults import DATABASE_ERRORS
+from app.queue.bell import Bell, ring
+from app.queue.reports import report
+from app.queue.tasks import cancel
 
 log = structlog.get_logger(__name__)
 
 Job = TypeVar("Job")
-
-DATABASE_LOST = (OSError, DBAPIError, PoolTimeout)
-"""What a database that restarts or stalls looks like from here. The lane waits and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +31,15 @@ class Lane(Generic[Job]):
     claim: Callable[[AsyncSession, int], Awaitable[Sequence[Job]]]
     """Takes at most so many jobs, joining the given transaction."""
     work: Callable[[Job], Awaitable[None]]
-    """Does one job and settles it, in transactions of its own. Must not raise: the worker root wraps it."""
+    """Does one job and settles it, in transactions of its own. It records its failures itself; what it raises is
+    counted as unexpected, and the job comes back when its lease runs out."""
     release: Callable[[AsyncSession, Sequence[Job]], Awaitable[None]]
     """Hands back jobs that were not started."""
     in_flight: int
     batch: int = 100
     fresh_for: timedelta = timedelta(seconds=10)
-    """A claimed job that waited longer than this for its turn is handed back: its lease may not last the work."""
+    """A claimed job that waited longer than this for its turn is handed back: its lease may not last the work. The
+    lease is longer than this and the longest work together."""
 
 
 async def run_lane(
@@ -49,72 +49,108 @@ async def run_lane(
     bell: Bell,
     stop: asyncio.Event,
     look_every: timedelta = timedelta(seconds=2),
+    grace: timedelta = timedelta(seconds=25),
 ) -> None:
-    """Work until `stop` is set; then finish what is in flight and hand back the rest."""
-    claimed: deque[tuple[float, Job]] = deque()
-    running: set[asyncio.Future[None]] = set()
-    async with bell.ear(lane.name) as rung:
-        while not stop.is_set():
-            rung.clear()
-            found = await _claim_more(lane, sessions, claimed, len(running))
-            _start(lane, claimed, running)
-            if found and len(running) < lane.in_flight:
-                continue
-            await _wait(running, rung, stop, look_every)
-            _start(lane, claimed, running)
-    if running:
-        await asyncio.wait(running)
-    await _hand_back(lane, sessions, [job for _, job in claimed])
+    """Work until `stop` is set; then hand back what was not started, and give what is in flight `grace` to end.
 
-
-async def _claim_more(lane: Lane[Job], sessions: Sessions, claimed: deque[tuple[float, Job]], running: int) -> bool:
-    # What waits behind the jobs in flight keeps the lane full during a claim; more than that would only age.
-    too_old = time.monotonic() - lane.fresh_for.total_seconds()
-    stale: list[Job] = []
-    while claimed and claimed[0][0] < too_old:
-        stale.append(claimed.popleft()[1])
-    await _hand_back(lane, sessions, stale)
-    room = min(lane.batch, 2 * lane.in_flight - running - len(claimed))
-    if room <= 0 or room < lane.in_flight // 2:
-        return False
+    What is cancelled after that may have reached the other side, as after a crash: its lease runs out by itself.
+    """
+    run = _Run(lane, sessions)
     try:
-        async with sessions.begin() as session:
-            jobs = await lane.claim(session, room)
-    except DATABASE_LOST as error:
-        log.warning("queue.claim.failed", lane=lane.name, error=type(error).__name__)
-        await asyncio.sleep(0.5)
-        return False
-    now = time.monotonic()
-    claimed.extend((now, job) for job in jobs)
-    return bool(jobs)
-
-
-def _start(lane: Lane[Job], claimed: deque[tuple[float, Job]], running: set[asyncio.Future[None]]) -> None:
-    while claimed and len(running) < lane.in_flight:
-        _, job = claimed.popleft()
-        task = asyncio.ensure_future(lane.work(job))
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-
-async def _wait(
-    running: set[asyncio.Future[None]], rung: asyncio.Event, stop: asyncio.Event, look_every: timedelta
-) -> None:
-    """Until a job ends, the bell rings, the worker stops, or it is time to look again."""
-    waiters = {asyncio.create_task(rung.wait()), asyncio.create_task(stop.wait())}
-    try:
-        await asyncio.wait(waiters | running, timeout=look_every.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+        async with bell.ear(lane.name) as rung:
+            while not stop.is_set():
+                rung.clear()
+                # What is claimed already need not wait for the database.
+                run.start()
+                more = await run.claim()
+                run.start()
+                if not more:
+                    await run.wait(rung, stop, look_every)
+        await run.finish(grace)
     finally:
-        for waiter in waiters:
-            waiter.cancel()
+        await run.cancel()
 
 
-async def _hand_back(lane: Lane[Job], sessions: Sessions, jobs: Sequence[Job]) -> None:
-    if not jobs:
-        return
-    try:
-        async with sessions.begin() as session:
-            await lane.release(session, jobs)
-    except DATABASE_LOST as error:
-        # Their leases run out by themselves.
-        log.warning("queue.release.failed", lane=lane.name, jobs=len(jobs), error=type(error).__name__)
+class _Run(Generic[Job]):
+    """What a running lane holds: jobs that wait for their turn, and jobs in flight."""
+
+    def __init__(self, lane: Lane[Job], sessions: Sessions) -> None:
+        self._lane = lane
+        self._sessions = sessions
+        self._waiting: deque[tuple[float, Job]] = deque()
+        self._running: set[asyncio.Future[None]] = set()
+
+    async def claim(self) -> bool:
+        """Claim what there is room for. Whether there may be more to claim at once."""
+        await self._hand_back(self._grown_stale(), elsewhere=False)
+        # What waits behind the jobs in flight keeps the lane full during a claim; more than that would only age. And
+        # a claim for each job that ends would cost more than one for many.
+        room = min(self._lane.batch, 2 * self._lane.in_flight - len(self._running) - len(self._waiting))
+        if room < max(1, min(self._lane.batch, self._lane.in_flight // 2)):
+            return False
+        try:
+            async with self._sessions.begin() as session:
+                jobs = await self._lane.claim(session, room)
+        except DATABASE_ERRORS as error:
+            report("queue.claim.failed", error, name=self._lane.name)
+            return False
+        now = time.monotonic()
+        self._waiting.extend((now, job) for job in jobs)
+        return len(jobs) == room and len(self._running) + len(jobs) < self._lane.in_flight
+
+    def start(self) -> None:
+        while self._waiting and len(self._running) < self._lane.in_flight and not self._is_stale(self._waiting[0]):
+            _, job = self._waiting.popleft()
+            task = asyncio.ensure_future(self._lane.work(job))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    async def wait(self, rung: asyncio.Event, stop: asyncio.Event, look_every: timedelta) -> None:
+        """Until a job ends, the bell rings, the worker stops, or it is time to look again."""
+        waiters = {asyncio.create_task(rung.wait()), asyncio.create_task(stop.wait())}
+        try:
+            await asyncio.wait(
+                waiters | self._running, timeout=look_every.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+
+    async def finish(self, grace: timedelta) -> None:
+        await self._hand_back([job for _, job in self._waiting], elsewhere=True)
+        self._waiting.clear()
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace.total_seconds())
+        if self._running:
+            log.warning("queue.jobs.cancelled", lane=self._lane.name, jobs=len(self._running))
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        await cancel(self._running)
+
+    def _is_stale(self, claimed: tuple[float, Job]) -> bool:
+        return claimed[0] < time.monotonic() - self._lane.fresh_for.total_seconds()
+
+    def _grown_stale(self) -> list[Job]:
+        stale = []
+        while self._waiting and self._is_stale(self._waiting[0]):
+            stale.append(self._waiting.popleft()[1])
+        return stale
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            report("queue.job.raised", error, name=self._lane.name)
+
+    async def _hand_back(self, jobs: Sequence[Job], *, elsewhere: bool) -> None:
+        """`elsewhere` says that somebody else should take them now."""
+        if not jobs:
+            return
+        try:
+            async with self._sessions.begin() as session:
+                await self._lane.release(session, jobs)
+                if elsewhere:
+                    await ring(session, self._lane.name)
+        except DATABASE_ERRORS as error:
+            # Their leases run out by themselves.
+            report("queue.release.failed", error, name=self._lane.name)

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Employer, SyncState
-from app.queue.leases import claim, release
+from app.queue.leases import Lease, claim, release
 from app.sync.gate import opening
 from app.sync.kinds import Fields, Kind, Record
 from app.sync.plan import (
@@ -221,4 +221,4 @@ async def release_pushes(session: AsyncSession, kind: Kind, pushes: Sequence[Pus
             .values(push_key=None, push_body=None, push_version=None, push_started_at=None, push_tried_at=None)
             .execution_options(synchronize_session=False)
         )
-    await release(session, model, [push.token for push in pushes])
+    await release(session, model, [Lease((push.ref,), push.token) for push in pushes])

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from app.db.engine import Sessions
+from app.db.faults import DATABASE_ERRORS, is_database_lost
 from app.models import SyncState
-from app.queue.lanes import DATABASE_LOST
 from app.sync.kinds import Kind
 from app.sync.settlements import Settlement, write
 
@@ -72,10 +72,8 @@ class Settler:
             try:
                 async with self._sessions.begin() as session:
                     return set(await write(session, self._kind, settlements))
-            except IntegrityError:
-                raise
-            except DATABASE_LOST as error:
-                if asyncio.get_running_loop().time() > deadline:
+            except DATABASE_ERRORS as error:
+                if not is_database_lost(error) or asyncio.get_running_loop().time() > deadline:
                     raise
                 # An answer of Kota's is in hand; without it the push would have to be repeated.
                 log.warning("sync.push.database_lost", kind=self._kind.name.value, error=type(error).__name__)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.integration.sandbox.waiting import until
+from tests.support.waiting import until
 
 
 @dataclass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.integration.sandbox.waiting import until
+from tests.support.waiting import until
 
 KOTA_BFF = Path(sys.executable).parent / "kota-bff"
 

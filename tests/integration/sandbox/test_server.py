@@ -8,8 +8,8 @@ import pytest
 
 from app.sandbox.server import server
 from app.sandbox.settings import SandboxSettings
-from tests.integration.sandbox.waiting import until
 from tests.kota_bodies import employer_body
+from tests.support.waiting import until
 
 
 @asynccontextmanager

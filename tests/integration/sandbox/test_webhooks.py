@@ -12,8 +12,8 @@ import httpx
 from app.sandbox.application import Sandbox
 from app.sandbox.settings import SandboxSettings
 from tests.integration.sandbox.receiver import Received, receiving
-from tests.integration.sandbox.waiting import until
 from tests.kota_bodies import employer_body
+from tests.support.waiting import until
 
 SECRET = "whsec_made_up"
 

@@ -1,0 +1,44 @@
+"""A small lane over `kota_resources`, for the tests of lanes and the processes that they start."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.engine import Sessions
+from app.models import KotaResource
+from app.queue import leases
+from app.queue.lanes import Lane
+from app.queue.leases import Lease, lease_of
+
+NAME = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: str
+    lease: Lease
+
+
+Work = Callable[[Job], Awaitable[None]]
+
+
+async def claim(session: AsyncSession, limit: int, *, lease: timedelta = timedelta(minutes=1)) -> list[Job]:
+    rows = await leases.claim(session, KotaResource, limit=limit, lease=lease)
+    return [Job(row.id, lease_of(row)) for row in rows]
+
+
+async def release(session: AsyncSession, jobs: Sequence[Job]) -> None:
+    await leases.release(session, KotaResource, [job.lease for job in jobs])
+
+
+async def settle(sessions: Sessions, job: Job) -> None:
+    async with sessions.begin() as session:
+        await leases.settle(session, KotaResource, job.lease, kota_status="done", next_attempt_at=None)
+
+
+def lane(work: Work, *, in_flight: int = 2, batch: int = 100, fresh_for: timedelta = timedelta(minutes=1)) -> Lane[Job]:
+    return Lane(
+        name=NAME, claim=claim, work=work, release=release, in_flight=in_flight, batch=batch, fresh_for=fresh_for
+    )
