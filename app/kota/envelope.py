@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from app.kota.errors import NotAnEvent
 from app.kota.times import read_instant
-from app.kota.wire import Unparsable, parse
+from app.kota.wire import Unparsable, parse, unparse
 
 _MAX_ID_LENGTH = 255
 
@@ -20,7 +20,11 @@ EventVersion = Literal["v1", "v2"]
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One event. `data` is the whole resource in v1 and ids in v2, and may be any JSON; it can hold personal data."""
+    """One event. `data` is the whole resource in v1 and ids in v2, and may be any JSON.
+
+    `body` is all of it, to be kept: the bytes that were delivered, or JSON of the row that was fetched. Both can hold
+    personal data.
+    """
 
     id: str
     type: str
@@ -28,6 +32,7 @@ class Envelope:
     created_at: datetime | None
     platform_id: str | None
     data: Any = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 def read_envelope(body: bytes) -> Envelope:
@@ -41,7 +46,7 @@ def read_envelope(body: bytes) -> Envelope:
         content = parse(body)
     except Unparsable:
         raise NotAnEvent("not JSON") from None
-    return envelope_of(content)
+    return _envelope(content, body=body, version=None)
 
 
 def envelope_of(content: Any, *, version: EventVersion | None = None) -> Envelope:
@@ -50,6 +55,14 @@ def envelope_of(content: Any, *, version: EventVersion | None = None) -> Envelop
     Raises:
         NotAnEvent: as `read_envelope`.
     """
+    try:
+        body = unparse(content)
+    except RecursionError:
+        raise NotAnEvent("nested too deeply") from None
+    return _envelope(content, body=body, version=version)
+
+
+def _envelope(content: Any, *, body: bytes, version: EventVersion | None) -> Envelope:
     if not isinstance(content, dict):
         raise NotAnEvent("not a JSON object")
     platform_id = content.get("platform_id")
@@ -60,6 +73,7 @@ def envelope_of(content: Any, *, version: EventVersion | None = None) -> Envelop
         created_at=read_instant(content.get("created_at")) or read_instant(content.get("created")),
         platform_id=platform_id if isinstance(platform_id, str) else None,
         data=content.get("data"),
+        body=body,
     )
 
 

@@ -47,3 +47,28 @@ async def test_what_cannot_be_read_of_a_policy_is_not_taken_for_nothing(change: 
     listed = client_of(Kota([page([{**POLICY, **change}])])).list_policies(employee_id="ee_1")
     with pytest.raises(KotaUnreadable, match=next(iter(change))):
         assert [policy async for policy in listed]
+
+
+async def test_each_list_has_its_own_address() -> None:
+    kota = Kota([page([{"id": "x_1", "status": "active"}])])
+    client = client_of(kota)
+    for listed in (
+        client.list_policies(group_policy_id="gp_1"),
+        client.list_group_policies(employer_id="er_1"),
+        client.list_employee_health_policies("ee_1"),
+        client.list_employer_health_policies("er_1"),
+        client.list_enrolment_intents(employee_id="ee_1"),
+        client.list_amendment_intents("p_1"),
+        client.list_associated_persons("ee_1"),
+    ):
+        assert [one.id async for one in listed] == ["x_1"]
+    paging = "page=1&page_size=100"
+    assert [request.url.raw_path.decode().removesuffix(paging) for request in kota.requests] == [
+        "/policies?group_policy_id=gp_1&",
+        "/group_policies?employer_id=er_1&",
+        "/employees/ee_1/health_insurance/policies?",
+        "/employers/er_1/health_insurance/policies?",
+        "/enrolment_intents?employee_id=ee_1&",
+        "/policies/p_1/policy_amendment_intents?",
+        "/employees/ee_1/associated_persons?",
+    ]

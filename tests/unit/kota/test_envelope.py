@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kota import Envelope, NotAnEvent, envelope_of, read_envelope
+from app.kota.wire import parse
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -35,11 +36,13 @@ def test_an_event_is_read() -> None:
         created_at=datetime(2026, 3, 2, 9, 15, tzinfo=UTC),
         platform_id="pt_1",
         data={"id": "ee_1"},
+        body=body,
     )
 
 
 def test_id_and_type_are_enough() -> None:
-    assert read_envelope(b'{"id":"evt_1","type":"made.up"}') == Envelope("evt_1", "made.up", "v2", None, None, None)
+    body = b'{"id":"evt_1","type":"made.up"}'
+    assert read_envelope(body) == Envelope("evt_1", "made.up", "v2", None, None, None, body)
 
 
 @given(content=st.dictionaries(st.text(), JSON, max_size=4), extra=JSON)
@@ -146,5 +149,26 @@ def test_fractions_stay_exact() -> None:
     assert read_envelope(b'{"id":"a","type":"b","data":0.10}').data == Decimal("0.10")
 
 
+def test_a_fetched_event_keeps_all_that_came_with_it() -> None:
+    text = b'{"id":"evt_1","type":"t","new":[1,true,null,"\\u0000\\ud800"],"data":{"amount":0.10,"large":1E+5}}'
+    envelope = envelope_of(parse(text))
+    assert envelope.body == text
+
+
+@given(content=JSON)
+def test_what_is_kept_reads_as_what_came(content: Any) -> None:
+    envelope = envelope_of(event(data=content))
+    assert parse(envelope.body) == event(data=content)
+
+
+def test_an_event_that_cannot_be_kept_is_none() -> None:
+    nested: Any = None
+    for _ in range(5000):
+        nested = [nested]
+    with pytest.raises(NotAnEvent, match="nested too deeply"):
+        envelope_of(event(data=nested))
+
+
 def test_data_is_not_shown() -> None:
     assert "ee_1" not in repr(envelope_of(event()))
+    assert "ee_1" not in repr(read_envelope(json.dumps(event()).encode()))
