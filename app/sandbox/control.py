@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from app.sandbox.checks import Findings, Object, check_body, text
+from app.sandbox.checks import Findings, Object, boolean, check_body, text
 from app.sandbox.faults import FAULT
 from app.sandbox.http import Answer, Call, Router, json_answer
 from app.sandbox.store import Json, Record
-from app.sandbox.transitions import advance_resource, emit_event
+from app.sandbox.transitions import advance_resource, emit_event, seed
 from app.sandbox.world import World
 
 
@@ -26,7 +26,14 @@ def _texts(value: Any, path: str, findings: Findings) -> None:
         findings.add(path, "Must be a list of strings.")
 
 
-_EMIT = Object({"type": text}, {"version": text, "data": _object})
+def _probability(value: Any, path: str, findings: Findings) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        findings.add(path, "Must be a number from 0 to 1.")
+
+
+_EMIT = Object({"type": text}, {"version": text, "data": _object, "bare": boolean})
+_SEED = Object({"kind": text}, {"object": _object})
+_UNRELIABLE = Object({}, {"losses": _probability, "duplicates": _probability, "reorders": _probability})
 _ADVANCE = Object({}, {"id": text, "status": text, "clock_seconds": _seconds})
 _KEYS = Object({"api_keys": _texts})
 
@@ -54,7 +61,13 @@ def emit(world: World, call: Call) -> Answer:
     """Makes an event happen, with a resource in the state that it tells of."""
     sent = call.json()
     check_body(sent, _EMIT, today=world.clock.today())
-    event = emit_event(world, sent["type"], version=sent.get("version") or "v2", data=sent.get("data") or {})
+    event = emit_event(
+        world,
+        sent["type"],
+        version=sent.get("version") or "v2",
+        data=sent.get("data") or {},
+        bare=sent.get("bare") or False,
+    )
     return json_answer({"id": event.id, "data": event.body["data"]})
 
 
@@ -66,8 +79,25 @@ def advance(world: World, call: Call) -> Answer:
         world.advance(sent["clock_seconds"])
     answer: Json = {"now": world.clock.now()}
     if sent.get("id"):
-        answer["resource"] = advance_resource(world, sent["id"], status=sent.get("status")).body
+        answer["resource"] = advance_resource(world, sent["id"], status=sent.get("status") or "").body
     return json_answer(answer)
+
+
+def add_seed(world: World, call: Call) -> Answer:
+    """Makes or changes a resource without an event."""
+    sent = call.json()
+    check_body(sent, _SEED, today=world.clock.today())
+    record = seed(world, sent["kind"], sent.get("object") or {})
+    return json_answer({"id": record.id, "object": record.body})
+
+
+def make_unreliable(world: World, call: Call) -> Answer:
+    """How likely webhooks are lost, repeated or overtaken from now on."""
+    sent = call.json()
+    check_body(sent, _UNRELIABLE, today=world.clock.today())
+    for name, value in sent.items():
+        setattr(world.settings, name, value)
+    return json_answer({name: getattr(world.settings, name) for name in _UNRELIABLE.optional})
 
 
 def reset(world: World, _call: Call) -> Answer:
@@ -109,8 +139,10 @@ def control_router() -> Router[World]:
     router.add("DELETE", "/_control/faults", clear_faults)
     router.add("POST", "/_control/emit", emit)
     router.add("POST", "/_control/advance", advance)
+    router.add("POST", "/_control/seed", add_seed)
     router.add("POST", "/_control/reset", reset)
     router.add("POST", "/_control/keys", set_keys)
     router.add("GET", "/_control/state", state)
     router.add("GET", "/_control/deliveries", deliveries)
+    router.add("POST", "/_control/deliveries", make_unreliable)
     return router

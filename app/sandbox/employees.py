@@ -28,6 +28,16 @@ def create_employee(world: World, call: Call) -> Answer:
         raise wrong_state("The employer was offboarded.")
     if sent.get("external_customer_id") is not None and world.settings.platform_type != "employer_of_record":
         raise invalid({"$.external_customer_id": ["Is for employers of record only."]})
+    record = add(world, sent)
+    occur(world, "employee.created", record)
+    return answer(world, record)
+
+
+def add(world: World, sent: Json) -> Record:
+    """A new employee of a known employer, of whom nobody is told yet."""
+    employer = world.store.get("employer", sent["employer_id"])
+    if employer is None:
+        raise missing("employer")
     stored = normalised(sent) if world.settings.normalise else sent
     body = {
         "platform_id": world.settings.platform_id,
@@ -55,8 +65,7 @@ def create_employee(world: World, call: Call) -> Answer:
     private = {"bank_account": stored.get("bank_account"), "due": _activation(world, body, employer)}
     record = world.store.add("employee", body, private=private)
     world.lifecycle.watch(record)
-    occur(world, "employee.created", record)
-    return answer(world, record)
+    return record
 
 
 def get_employee(world: World, call: Call) -> Answer:

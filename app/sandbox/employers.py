@@ -18,6 +18,13 @@ _TEXTS = {"line2": None, "line3": None, "state": None}
 def create_employer(world: World, call: Call) -> Answer:
     sent = call.json()
     check_body(sent, CREATE_EMPLOYER, today=world.clock.today())
+    record = add(world, sent)
+    occur(world, "employer.created", record)
+    return answer(world, record)
+
+
+def add(world: World, sent: Json) -> Record:
+    """A new employer, of which nobody is told yet."""
     stored = normalised(sent) if world.settings.normalise else sent
     body = {
         "id": new_id("er"),
@@ -35,8 +42,7 @@ def create_employer(world: World, call: Call) -> Answer:
     due = (world.clock.now() + world.settings.activation_delay, "activate_employer")
     record = world.store.add("employer", body, private={"due": due})
     world.lifecycle.watch(record)
-    occur(world, "employer.created", record)
-    return answer(world, record)
+    return record
 
 
 def get_employer(world: World, call: Call) -> Answer:

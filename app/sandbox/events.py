@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.sandbox.catalogue import FAT_TYPES, THIN_DATA
+from app.sandbox.catalogue import EVENT_TYPES, THIN_DATA, THIN_DATA_OF_TYPE
 from app.sandbox.checks import parse_instant
 from app.sandbox.clock import iso
 from app.sandbox.http import Answer, Call, json_answer
@@ -20,20 +20,21 @@ API_VERSIONS = {"v1": "1.0", "v2": "V2"}
 def occur(world: World, event_type: str, record: Record) -> None:
     """Records an event about a resource in each version that has it, and sends the subscribed ones."""
     for version in API_VERSIONS:
-        if version == "v2" or event_type in FAT_TYPES:
-            event = record_event(world, event_type, version=version, data=event_data(record, version=version))
+        if version == "v2" or EVENT_TYPES[event_type].fat:
+            data = event_data(event_type, record, version=version)
+            event = record_event(world, event_type, version=version, data=data)
             if version in world.settings.webhook_versions:
                 world.deliveries.announce(event)
 
 
-def event_data(record: Record, *, version: str) -> Json:
+def event_data(event_type: str, record: Record, *, version: str) -> Json:
     """Version 1 carries the resource as it is now, version 2 only ids."""
     if version == "v1":
         return record.body
-    thin = THIN_DATA[record.kind]
-    data: Json = {thin.id_name: record.id}
-    for name in thin.names:
-        data[name] = record.body.get(name, record.private.get(name))
+    thin = THIN_DATA_OF_TYPE.get(event_type) or THIN_DATA[record.kind]
+    data: Json = {thin.id_name: record.id} if thin.id_name else {}
+    known = {**record.body, **record.private}
+    data.update((name, known[name]) for name in thin.names if name in known)
     return {**data, "resource_type": thin.resource_type, "object": f"{thin.resource_type}_event"}
 
 

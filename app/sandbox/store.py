@@ -86,6 +86,8 @@ class Store:
 
     def add(self, kind: str, body: Json, *, private: Json | None = None, record_id: str | None = None) -> Record:
         now = self._clock.now()
+        if (record_id or body["id"]) in self._by_id[kind]:
+            raise ValueError(f"There is such a {kind} already")
         record = Record(kind, record_id or body["id"], now, now, body, private or {})
         self._insert(record)
         self._write(record)

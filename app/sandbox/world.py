@@ -1,5 +1,6 @@
 """Everything that a running sandbox knows."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -33,6 +34,7 @@ class World:
     steps: Mapping[str, Step]
     api_keys: set[str]
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    started_at: float = field(default_factory=time.time)
     log: RequestLog = field(default_factory=RequestLog)
 
     @classmethod
