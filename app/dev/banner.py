@@ -29,38 +29,64 @@ SIGN = (
     "import hmac, os, sys; "
     'print(hmac.digest(os.environ["WEBHOOK_SECRET"].encode(), sys.stdin.buffer.read(), "sha256").hex())'
 )
+KOTA_ID = 'import json, sys; print(json.load(sys.stdin)["kota_id"])'
 
 
 def banner(dev_env: Path, *, addresses: Addresses) -> str:
     """Commands are the lines that start with two spaces; pasted in order they work in any POSIX shell."""
+    python = quote(sys.executable)
     token = f"{quote(kota_bff())} token --employer acme --employee ada --audience employer --audience employee"
-    signature = f"""printf '%s.%s' "$AT" "$BODY" | {quote(sys.executable)} -c '{SIGN}'"""
     sections = {
         f"kota-bff is ready: API {addresses.api_url} (its documentation at /docs), Kota sandbox {addresses.sandbox_url}"
         "\nIn another terminal:": [f". {quote(str(dev_env))}"],
         "An employer, and an employee of it:": [
-            _curl("PUT", "$KOTA_BFF_URL/internal/employers/acme", token="$SERVICE_KEY", body=EMPLOYER),  # noqa: S106
-            _curl("PUT", "$KOTA_BFF_URL/internal/employees/ada", token="$SERVICE_KEY", body=EMPLOYEE),  # noqa: S106
+            _service("-X PUT", "employers/acme", body=_single_quoted(EMPLOYER)),
+            _service("-X PUT", "employees/ada", body=_single_quoted(EMPLOYEE)),
         ],
         "The employee's frontend gets a token for Kota's embed:": [
             f"TOKEN=$({token})",
-            _curl("POST", "$KOTA_BFF_URL/sessions", token="$TOKEN", body={"audience": "employee"}),  # noqa: S106
+            _curl(
+                "-X POST",
+                "$KOTA_BFF_URL/sessions",
+                "Authorization: Bearer $TOKEN",
+                body="""'{"audience": "employee"}'""",
+            ),
         ],
         "A webhook as Kota signs it:": [
-            f"BODY='{json.dumps(EVENT)}' AT=$(date +%s)",
-            f"SIGNATURE=$({signature})",
-            'curl -sS --fail-with-body -X POST "$KOTA_BFF_URL/webhooks/kota" -H "Content-Type: application/json" \\\n'
-            '    -H "x-kota-webhook-signature: t=$AT,v1=$SIGNATURE" -d "$BODY"',
+            f"BODY={_single_quoted(EVENT)} AT=$(date +%s)",
+            f"""SIGNATURE=$(printf '%s.%s' "$AT" "$BODY" | {python} -c '{SIGN}')""",
+            _curl(
+                "-X POST",
+                "$KOTA_BFF_URL/webhooks/kota",
+                "x-kota-webhook-signature: t=$AT,v1=$SIGNATURE",
+                body='"$BODY"',
+            ),
         ],
-        "And one that the sandbox sends by itself:": [
-            'curl -sS --fail-with-body -X POST "$SANDBOX_URL/_control/emit" -H "Content-Type: application/json" \\\n'
-            """    -d '{"type": "employer.updated", "version": "v2"}'""",
+        "One that the sandbox sends, and what became of both:": [
+            f"EMPLOYER=$({_service('', 'employers/acme')} | {python} -c '{KOTA_ID}')",
+            _curl(
+                "-X POST",
+                "$SANDBOX_URL/_control/emit",
+                body="""'{"type": "employer.updated", "version": "v2", "data": {"id": "'$EMPLOYER'"}}'""",
+            ),
+            _service("", "events"),
         ],
     }
     paragraphs = ["\n".join([title, *(f"  {command}" for command in commands)]) for title, commands in sections.items()]
     return "\n\n".join(["", *paragraphs, "Ctrl-C stops everything; the data stays.", ""])
 
 
-def _curl(method: str, url: str, *, token: str, body: object) -> str:
-    headers = f'-H "Authorization: Bearer {token}" -H "Content-Type: application/json"'
-    return f"""curl -sS --fail-with-body -X {method} "{url}" {headers} \\\n    -d '{json.dumps(body)}'"""
+def _service(options: str, path: str, *, body: str = "") -> str:
+    return _curl(options, f"$KOTA_BFF_URL/internal/{path}", "Authorization: Bearer $SERVICE_KEY", body=body)
+
+
+def _curl(options: str, url: str, *headers: str, body: str = "") -> str:
+    """`body` is a word of the shell, quotes included. Answers end with a line break of curl's."""
+    wanted = [*headers, "Content-Type: application/json"] if body else headers
+    words = ["curl -sS --fail-with-body -w '\\n'", options, f'"{url}"', *(f'-H "{header}"' for header in wanted)]
+    line = " ".join(word for word in words if word)
+    return f"{line} \\\n    -d {body}" if body else line
+
+
+def _single_quoted(value: object) -> str:
+    return quote(json.dumps(value))

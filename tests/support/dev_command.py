@@ -1,5 +1,6 @@
 """`kota-bff dev` as a person runs it, for tests: started in a folder, waited for, signalled, looked through."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Self
@@ -22,7 +23,9 @@ class DevCommand:
         self._output = data_dir.with_name(f"{data_dir.name}.{self.port}.log")
         with self._output.open("wb") as output:
             command = [kota_bff(), "dev", *ports, "--data-dir", str(data_dir)]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            # The banner's examples build on one another: on a busy machine each may take its time.
+            env = os.environ | {"SYNC_WAIT": "60"}
+            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
     @property
     def output(self) -> str:
