@@ -10,7 +10,10 @@ from typing import Annotated
 
 import typer
 
+from app.commands.keys import keys
+
 app = typer.Typer(name="kota-bff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

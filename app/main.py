@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from app.audit.routes import router as audit_router
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
 from app.events.routes import router as events_router
@@ -21,7 +22,15 @@ from app.web.problems import install_problem_handlers
 from app.webhooks.intake import Intake
 from app.webhooks.routes import router as webhooks_router
 
-ROUTERS = (health_router, metrics_router, sessions_router, webhooks_router, sync_router, events_router)
+ROUTERS = (
+    health_router,
+    metrics_router,
+    sessions_router,
+    webhooks_router,
+    sync_router,
+    events_router,
+    audit_router,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -57,6 +66,6 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         services = await open_services(stack, settings, application_name="kota-bff api")
         app.state.services = services
-        app.state.authenticators = await open_authenticators(stack, settings)
+        app.state.authenticators = await open_authenticators(stack, services)
         app.state.intake = await stack.enter_async_context(Intake(services.engine).running())
         yield

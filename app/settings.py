@@ -178,6 +178,8 @@ class Settings(BaseSettings):
     service_keys: Annotated[
         tuple[Annotated[str, AfterValidator(_service_key)], ...], NoDecode, BeforeValidator(_split)
     ] = ()
+    service_requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
+    """Of one key, in each process."""
     host_webhook_url: HttpUrl | None = None
     host_webhook_secret: SecretStr | None = None
     outbox_lease: Seconds = timedelta(seconds=60)

@@ -101,7 +101,7 @@ async def _ops_server(services: Services, stack: AsyncExitStack) -> AsyncIterato
     app.include_router(metrics_router)
     app.add_middleware(RequestContext)
     app.state.services = services
-    app.state.authenticators = await open_authenticators(stack, services.settings)
+    app.state.authenticators = await open_authenticators(stack, services)
     host, port = services.settings.ops_host, services.settings.ops_port
     try:
         listening = socket.create_server((host, port))

@@ -4,11 +4,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import httpx
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from app.auth.frontend_tokens import FrontendTokens, TokenRules
+from app.auth.rate_limit import RateLimit
 from app.auth.service_keys import ServiceKeys
-from app.auth.signing_keys import JWKSKeys, KeySource, PinnedKey
-from app.settings import Settings
+from app.auth.signing_keys import FETCH_WITHIN, JWKSKeys, KeySource, PinnedKey, UnusableKey
+from app.services import Services
+from app.settings import BadConfiguration, Settings
+
+NO_PUBLIC_KEY = "must be a public key in PEM: RSA of 2048 bits or more, P-256 or Ed25519"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +24,29 @@ class Authenticators:
     service: ServiceKeys
 
 
-async def open_authenticators(stack: AsyncExitStack, settings: Settings) -> Authenticators:
-    """From the settings; `stack` closes what it opens. Raises ValueError for a public key that cannot be used."""
+async def open_authenticators(stack: AsyncExitStack, services: Services) -> Authenticators:
+    """For a process with these services; `stack` closes what it opens. Raises BadConfiguration as below."""
+    settings = services.settings
+    limit = RateLimit(settings.service_requests_per_minute)
+    return Authenticators(
+        frontend=await open_frontend_tokens(stack, settings),
+        service=ServiceKeys(settings.service_keys, sessions=services.sessions, limit=limit),
+    )
+
+
+async def open_frontend_tokens(stack: AsyncExitStack, settings: Settings) -> FrontendTokens:
+    """From the settings. Raises BadConfiguration for a public key that no supported algorithm uses."""
     keys: KeySource | None = None
     if settings.frontend_jwks_url:
-        http = httpx.AsyncClient(timeout=3, follow_redirects=False, trust_env=False)
+        # Each fetch is bounded as a whole by its caller.
+        http = httpx.AsyncClient(timeout=FETCH_WITHIN, follow_redirects=False, trust_env=False)
         await stack.enter_async_context(http)
         keys = JWKSKeys(settings.frontend_jwks_url, http=http, max_age=settings.frontend_jwks_max_age)
     elif settings.frontend_public_key:
-        keys = PinnedKey(settings.frontend_public_key)
+        try:
+            keys = PinnedKey(settings.frontend_public_key)
+        except (UnusableKey, ValueError, UnsupportedAlgorithm):
+            raise BadConfiguration(f"FRONTEND_PUBLIC_KEY: {NO_PUBLIC_KEY}") from None
     rules = TokenRules(
         issuer=settings.frontend_issuer or "",
         audience=settings.frontend_audience or "",
@@ -37,4 +56,4 @@ async def open_authenticators(stack: AsyncExitStack, settings: Settings) -> Auth
         claim_audiences=settings.claim_audiences,
         claim_external_customer=settings.claim_external_customer,
     )
-    return Authenticators(FrontendTokens(keys, rules), ServiceKeys(settings.service_keys))
+    return FrontendTokens(keys, rules)

@@ -6,7 +6,8 @@ from fastapi import Depends, Request
 
 from app.auth.authenticators import Authenticators
 from app.auth.frontend_tokens import FrontendUser
-from app.auth.service_keys import Scope, ServiceCaller
+from app.auth.scopes import Scope
+from app.auth.service_keys import ServiceCaller
 from app.errors import Forbidden, Unauthenticated
 from app.web.routing import Guard
 

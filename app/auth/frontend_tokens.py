@@ -12,13 +12,13 @@ from typing import Any
 import jwt
 import structlog
 
-from app.auth.signing_keys import KeySource, usable
+from app.auth.signing_keys import KeySource, UnusableKey, usable
 from app.errors import Unauthenticated
-from app.web.refs import is_ref
+from app.web.refs import is_plain, is_ref
 
 log = structlog.get_logger(__name__)
 
-AUDIENCES = frozenset({"employer", "employee"})
+KNOWN = ("employer", "employee")
 MAX_CLAIM = 255
 
 
@@ -71,7 +71,7 @@ class FrontendTokens:
             key = await self._keys.find(_key_id(jwt.get_unverified_header(token)))
             if key is None:
                 raise jwt.InvalidKeyError("unknown key id")
-            key, algorithm = usable(key)
+            _, algorithm = usable(key)
             claims = jwt.decode(
                 token,
                 key,
@@ -81,7 +81,7 @@ class FrontendTokens:
                 leeway=self._rules.leeway,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        except (jwt.PyJWTError, UnusableKey, ValueError, TypeError, OverflowError, RecursionError) as error:
             log.info("auth.token.refused", reason=type(error).__name__)
             raise InvalidToken from None
         return _user(claims, self._rules)
@@ -99,7 +99,7 @@ def _user(claims: Mapping[str, Any], rules: TokenRules) -> FrontendUser:
         "sub": not _is_text(claims["sub"]),
         rules.claim_employer: not is_ref(employer),
         rules.claim_employee: employee is not None and not is_ref(employee),
-        rules.claim_audiences: not isinstance(audiences, list) or not AUDIENCES.issuperset(map(str, audiences)),
+        rules.claim_audiences: not isinstance(audiences, list) or any(item not in KNOWN for item in audiences),
         rules.claim_external_customer: customer is not None and not _is_text(customer),
     }
     if any(faults.values()):
@@ -115,4 +115,4 @@ def _user(claims: Mapping[str, Any], rules: TokenRules) -> FrontendUser:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_CLAIM and "\x00" not in value
+    return isinstance(value, str) and 0 < len(value) <= MAX_CLAIM and is_plain(value)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
@@ -19,11 +19,17 @@ from app.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+Keys = Mapping[str | None, PublicKey]
 
 MAX_JWKS_BYTES = 256 * 1024
 MAX_JWKS_KEYS = 64
-AGAIN_AFTER = 15.0
-"""Seconds between two fetches, however many unknown key ids are asked for: a stranger must not drive our traffic."""
+FETCH_WITHIN = 3.0
+"""Seconds for a whole fetch: somebody waits for it."""
+APART = 1.0
+"""Seconds between two fetches, however many unknown key ids are asked for: a stranger must not drive our traffic. It
+is short, since a person whose token was signed with a brand-new key waits for as long."""
+APART_IN_OUTAGE = 15.0
+RETRY_AFTER = 5
 
 
 class UnusableKey(Exception):
@@ -45,7 +51,7 @@ class KeySource(Protocol):
     """Where the key of a token comes from."""
 
     async def find(self, key_id: str | None) -> PublicKey | None:
-        """The key of this id; None if there is none. Unavailable while no key could ever be fetched."""
+        """The key of this id; None if there is none. Unavailable while that cannot be known."""
 
 
 class PinnedKey:
@@ -60,41 +66,67 @@ class PinnedKey:
 
 
 class JWKSKeys:
-    """The host's JWKS. An outage of its server keeps the keys that are known; a new key id fetches it anew."""
+    """The host's JWKS.
 
-    def __init__(self, url: str, *, http: httpx.AsyncClient, max_age: timedelta) -> None:
-        """`http` decides about TLS, redirects and time-outs."""
+    A key id that is not known fetches it anew, so that keys roll over without a restart. Known keys are renewed when
+    they are old, which is how a withdrawn one goes; while the JWKS cannot be fetched, they stay in use.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        http: httpx.AsyncClient,
+        max_age: timedelta,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`http` decides about TLS, redirects and proxies. `clock` gives monotonic seconds."""
         self._url = url
         self._http = http
         self._max_age = max_age.total_seconds()
-        self._keys: Mapping[str | None, PublicKey] | None = None
+        self._clock = clock
+        self._keys: Keys = {}
         self._fetched_at = self._tried_at = -float("inf")
+        self._outage = False
         self._lock = asyncio.Lock()
 
     async def find(self, key_id: str | None) -> PublicKey | None:
-        if self._keys is None or key_id not in self._keys or self._age() > self._max_age:
-            await self._renew(key_id)
-        if self._keys is None:
-            raise Unavailable("The keys of the identity provider cannot be fetched.", retry_after=int(AGAIN_AFTER))
+        asked_at = self._clock()
+        # Whoever knows the key does not wait for somebody else's fetch.
+        if key_id not in self._keys or (self._is_old() and not self._lock.locked()):
+            async with self._lock:
+                if not self._answers(key_id, asked_at):
+                    await self._renew()
+        if key_id not in self._keys and self._outage:
+            raise Unavailable("The keys of the identity provider cannot be fetched.", retry_after=RETRY_AFTER)
         return self._keys.get(key_id)
 
-    def _age(self) -> float:
-        return time.monotonic() - self._fetched_at
+    def _is_old(self) -> bool:
+        return self._clock() - self._fetched_at > self._max_age
 
-    async def _renew(self, key_id: str | None) -> None:
-        async with self._lock:
-            # Whoever held the lock before may have fetched what is missing here.
-            fresh = self._keys is not None and key_id in self._keys and self._age() <= self._max_age
-            if fresh or time.monotonic() - self._tried_at < AGAIN_AFTER:
-                return
-            self._tried_at = time.monotonic()
-            try:
+    def _answers(self, key_id: str | None, asked_at: float) -> bool:
+        """Whether what was fetched already answers a question of that moment."""
+        since = self._clock() - self._tried_at
+        if self._outage:
+            return since < APART_IN_OUTAGE
+        return self._tried_at > asked_at or (key_id in self._keys and not self._is_old())
+
+    async def _renew(self) -> None:
+        # Those who ask meanwhile wait for the lock, and then find their answer.
+        if not self._outage:
+            await asyncio.sleep(max(0.0, self._tried_at + APART - self._clock()))
+        self._tried_at = self._clock()
+        try:
+            async with asyncio.timeout(FETCH_WITHIN):
                 self._keys = await self._fetch()
-                self._fetched_at = time.monotonic()
-            except (httpx.HTTPError, ValueError, RecursionError) as error:
-                log.warning("auth.jwks.unavailable", error=type(error).__name__, known_keys=len(self._keys or {}))
+        except (httpx.HTTPError, ValueError, RecursionError, TimeoutError) as error:
+            self._outage = True
+            log.warning("auth.jwks.unavailable", error=type(error).__name__, known_keys=len(self._keys))
+            return
+        self._outage = False
+        self._fetched_at = self._tried_at
 
-    async def _fetch(self) -> Mapping[str | None, PublicKey]:
+    async def _fetch(self) -> Keys:
         body = bytearray()
         async with self._http.stream("GET", self._url, headers={"Accept": "application/json"}) as response:
             if response.status_code != httpx.codes.OK:
@@ -106,7 +138,7 @@ class JWKSKeys:
         return usable_keys(bytes(body))
 
 
-def usable_keys(body: bytes) -> Mapping[str | None, PublicKey]:
+def usable_keys(body: bytes) -> Keys:
     """The keys of a JWKS document (RFC 7517) by their id. What cannot verify our algorithms is left out.
 
     Raises ValueError if it is no JWKS or holds no usable key: then the keys known before stay in use.
@@ -120,7 +152,11 @@ def usable_keys(body: bytes) -> Mapping[str | None, PublicKey]:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
             continue
         with suppress(jwt.PyJWTError, UnusableKey, ValueError, TypeError):
-            found[entry.get("kid")], _ = usable(jwt.PyJWK(entry).key)
+            key, _ = usable(jwt.PyJWK(entry).key)
+            key_id = entry.get("kid")
+            # The first of one id is the one that counts.
+            if isinstance(key_id, str | None):
+                found.setdefault(key_id, key)
     if not found:
         raise ValueError("the JWKS holds no usable key")
     return found

@@ -1,5 +1,6 @@
 """One table a file. Importing this package registers all of them."""
 
+from app.models.audit_entry import AuditEntry
 from app.models.dead_letter import DeadLetter
 from app.models.employee import Employee
 from app.models.employer import Employer
@@ -8,10 +9,12 @@ from app.models.kota_resource import KotaResource
 from app.models.periodic_task import PeriodicTask
 from app.models.push_gate import Gate, PushGate
 from app.models.records import SyncState
+from app.models.service_key import ServiceKey
 from app.models.session_count import SessionCount
 from app.models.session_grant import SessionGrant
 
 __all__ = [
+    "AuditEntry",
     "DeadLetter",
     "Employee",
     "Employer",
@@ -21,6 +24,7 @@ __all__ = [
     "KotaResource",
     "PeriodicTask",
     "PushGate",
+    "ServiceKey",
     "SessionCount",
     "SessionGrant",
     "SyncState",

@@ -1,10 +1,10 @@
 """POST /sessions for frontends, POST /internal/sessions for backends that fetch tokens for their own."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.auth.callers import SessionsCaller, User
 from app.services import Services
@@ -12,12 +12,10 @@ from app.sessions.grants import Audience, AudienceNotGranted, SessionRequest
 from app.sessions.service import SessionPolicy, open_embed_session
 from app.web.dependencies import RequestIdDep, ServicesDep
 from app.web.openapi import problems
-from app.web.refs import Ref
+from app.web.refs import ExternalId, Ref
 from app.web.routing import router as new_router
 
 router = new_router(tags=["sessions"])
-
-CustomerId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 
 
 class SessionIn(BaseModel):
@@ -39,9 +37,7 @@ class ServiceSessionIn(BaseModel):
     audience: Audience
     employer_ref: Ref
     employee_ref: Ref | None = None
-    external_customer: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")] | None = (
-        None
-    )
+    external_customer: ExternalId | None = None
 
     @model_validator(mode="after")
     def _employee_is_named(self) -> "ServiceSessionIn":

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from typer.testing import CliRunner
 
-from app.auth.authenticators import open_authenticators
+from app.auth.authenticators import open_frontend_tokens
 from app.auth.frontend_tokens import FrontendUser, InvalidToken
 from app.cli import app
 from app.dev.credentials import read_or_make_credentials
@@ -29,8 +29,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
 
 async def verified(token: str) -> FrontendUser:
     async with AsyncExitStack() as stack:
-        authenticators = await open_authenticators(stack, load_settings())
-        return await authenticators.frontend.verify(token)
+        return await (await open_frontend_tokens(stack, load_settings())).verify(token)
 
 
 @pytest.mark.usefixtures("environment")

@@ -1,0 +1,67 @@
+"""GET /internal/audit: who did what, newest first."""
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, BaseModel
+from sqlalchemy import select
+
+from app.auth.callers import AdminCaller
+from app.models import AuditEntry
+from app.web.dependencies import SessionDep
+from app.web.openapi import problems
+from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.refs import ExternalId
+from app.web.routing import router as new_router
+
+router = new_router(prefix="/internal/audit", tags=["audit"])
+
+LAST_ID = 2**63 - 1
+
+
+class AuditItem(BaseModel):
+    """One change that somebody asked for."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    request_id: str
+
+
+class AuditPage(BaseModel):
+    """A part of the trail."""
+
+    items: list[AuditItem]
+    next_cursor: str | None
+
+
+@router.get("", summary="Who did what, newest first", responses=problems(401, 403, 422))
+async def list_audit(
+    *,
+    _caller: AdminCaller,
+    session: SessionDep,
+    page: PageDep,
+    actor: ExternalId | None = None,
+    action: ExternalId | None = None,
+    subject: ExternalId | None = None,
+    since: AwareDatetime | None = None,
+) -> AuditPage:
+    """Of one actor (the name of a service key), one action, one subject (`employee:emp-42`), or since an instant."""
+    found = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(page.limit + 1)
+    wanted = {AuditEntry.actor: actor, AuditEntry.action: action, AuditEntry.subject: subject}
+    found = found.where(*(column == value for column, value in wanted.items() if value is not None))
+    if since is not None:
+        found = found.where(AuditEntry.at >= since)
+    if page.after is not None:
+        found = found.where(AuditEntry.id < _last_seen(page.after))
+    rows = list(await session.scalars(found))
+    items = [AuditItem.model_validate(row, from_attributes=True) for row in rows[: page.limit]]
+    more = len(rows) > page.limit
+    return AuditPage(items=items, next_cursor=encode_cursor(str(items[-1].id)) if more else None)
+
+
+def _last_seen(key: tuple[str, ...]) -> int:
+    if len(key) != 1 or not key[0].isascii() or not key[0].isdigit() or len(key[0]) > 19 or int(key[0]) > LAST_ID:
+        raise bad_cursor()
+    return int(key[0])
