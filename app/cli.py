@@ -181,5 +181,17 @@ def token(
     typer.echo(signed)
 
 
+@app.command()
+def doctor(
+    webhook_url: Annotated[str | None, typer.Option(help="What Kota should deliver to, as the world sees it")] = None,
+) -> None:
+    """Check settings, database, Kota, frontend keys and the clock; exit 1 on a fault. It changes nothing."""
+    from rich.console import Console
+
+    from app.doctor import run_doctor
+
+    raise typer.Exit(run_doctor(Console(), webhook_url=webhook_url))
+
+
 if __name__ == "__main__":
     main()
