@@ -1,4 +1,4 @@
-"""POST /sessions for frontends, POST /internal/sessions for backends that fetch tokens for their own."""
+"""What opens Kota for a signed-in person, and for those whom the host's backend vouches for."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,9 +7,10 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.auth.callers import SessionsCaller, User
+from app.auth.frontend_tokens import FrontendUser
 from app.services import Services
 from app.sessions.grants import Audience, AudienceNotGranted, SessionRequest
-from app.sessions.service import SessionPolicy, open_embed_session
+from app.sessions.service import SessionPolicy, open_embed_session, open_hosted_session
 from app.web.dependencies import RequestIdDep, ServicesDep
 from app.web.openapi import problems
 from app.web.refs import ExternalId, Ref
@@ -56,6 +57,13 @@ class SessionOut(BaseModel):
     script_url: str = Field(examples=["https://test.js.kota.io/v1"])
 
 
+class HostedSessionOut(BaseModel):
+    """A link to Kota's own page: send the browser there now. It opens once, for the employee alone."""
+
+    link: str = Field(examples=["https://hosted.example/opaque"])
+    expires_at: datetime
+
+
 @router.post(
     "/sessions",
     status_code=201,
@@ -72,16 +80,30 @@ async def create_session(
     """Opens an embed session at Kota for the employer or employee that the signed token names."""
     if body.audience not in user.audiences:
         raise AudienceNotGranted
-    request = SessionRequest(
-        subject=user.subject,
-        audience=body.audience,
-        employer_ref=user.employer_ref,
-        employee_ref=user.employee_ref,
-        external_customer_id=user.external_customer_id,
-        customer_required=services.settings.require_external_customer,
-        request_id=request_id,
-    )
+    request = _of_user(user, body.audience, services=services, request_id=request_id)
     return await _open(services, request, response, per_minute=services.settings.sessions_per_minute)
+
+
+@router.post(
+    "/sessions/hosted",
+    status_code=201,
+    summary="A link to Kota's own page for the signed-in employee",
+    responses=problems(401, 403, 409, 429, 503),
+)
+async def create_hosted_session(
+    user: User,
+    response: Response,
+    services: ServicesDep,
+    request_id: RequestIdDep,
+) -> HostedSessionOut:
+    """For employees only. The link works once and for an hour: ask when the person clicks, never ahead of it."""
+    if Audience.EMPLOYEE not in user.audiences:
+        raise AudienceNotGranted
+    request = _of_user(user, Audience.EMPLOYEE, services=services, request_id=request_id)
+    policy = _policy(services, per_minute=services.settings.sessions_per_minute)
+    granted = await open_hosted_session(services.sessions, services.kota, request, policy=policy)
+    response.headers["Cache-Control"] = "no-store"
+    return HostedSessionOut(link=granted.link.get_secret_value(), expires_at=granted.expiry)
 
 
 @router.post(
@@ -110,13 +132,31 @@ async def create_session_for(
     return await _open(services, request, response, per_minute=None)
 
 
+def _of_user(user: FrontendUser, audience: Audience, *, services: Services, request_id: str) -> SessionRequest:
+    return SessionRequest(
+        subject=user.subject,
+        audience=audience,
+        employer_ref=user.employer_ref,
+        employee_ref=user.employee_ref,
+        external_customer_id=user.external_customer_id,
+        customer_required=services.settings.require_external_customer,
+        request_id=request_id,
+    )
+
+
+def _policy(services: Services, *, per_minute: int | None) -> SessionPolicy:
+    return SessionPolicy(
+        per_minute=per_minute,
+        within=services.settings.session_timeout.total_seconds(),
+        lookup_key=services.lookup_key,
+    )
+
+
 async def _open(
     services: Services, request: SessionRequest, response: Response, *, per_minute: int | None
 ) -> SessionOut:
     settings = services.settings
-    policy = SessionPolicy(
-        per_minute=per_minute, within=settings.session_timeout.total_seconds(), lookup_key=services.lookup_key
-    )
+    policy = _policy(services, per_minute=per_minute)
     granted = await open_embed_session(services.sessions, services.kota, request, policy=policy)
     response.headers["Cache-Control"] = "no-store"
     return SessionOut(

@@ -1,14 +1,17 @@
 """Open a session at Kota: count, decide, call, write down, answer."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
 from app.db.engine import Sessions
 from app.errors import KotaUnavailable
-from app.kota import EmbedSession, KotaClient, KotaError, KotaProblem, KotaRejected
+from app.kota import EmbedSession, HostedSession, KotaClient, KotaError, KotaProblem, KotaRejected
 from app.ops.metrics import SESSIONS
 from app.sessions.grants import (
+    AudienceNotGranted,
     RecordRejected,
     SessionRequest,
     Target,
@@ -19,6 +22,8 @@ from app.sessions.grants import (
 )
 
 log = structlog.get_logger(__name__)
+
+GrantedT = TypeVar("GrantedT", EmbedSession, HostedSession)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +42,55 @@ async def open_embed_session(
 ) -> EmbedSession:
     """A fresh token from Kota for whom `request` names. Raises what `find_target` does, TooManyRequests and
     KotaUnavailable. The grant is on disk before the token is handed over."""
+
+    async def ask(target: Target) -> EmbedSession:
+        return await kota.create_embed_session(
+            target.employer_id,
+            employee_id=target.employee_id,
+            external_customer_id=target.external_customer_id,
+            within=policy.within,
+        )
+
+    return await _open(sessions, request, ask, kind="embed", policy=policy)
+
+
+async def open_hosted_session(
+    sessions: Sessions, kota: KotaClient, request: SessionRequest, *, policy: SessionPolicy
+) -> HostedSession:
+    """A fresh link to Kota's own page for an employee; Kota has none for employers. Otherwise as
+    `open_embed_session`."""
+
+    async def ask(target: Target) -> HostedSession:
+        if target.employee_id is None:
+            raise AudienceNotGranted("Kota hosts pages for employees only.")
+        return await kota.create_hosted_session(
+            target.employer_id, employee_id=target.employee_id, within=policy.within
+        )
+
+    return await _open(sessions, request, ask, kind="hosted", policy=policy)
+
+
+async def _open(
+    sessions: Sessions,
+    request: SessionRequest,
+    ask: Callable[[Target], Awaitable[GrantedT]],
+    *,
+    kind: str,
+    policy: SessionPolicy,
+) -> GrantedT:
     if policy.per_minute is not None:
         async with sessions.begin() as session:
             digest = subject_digest(request.subject, lookup_key=policy.lookup_key)
             await count_session(session, digest, per_minute=policy.per_minute)
     async with sessions.begin() as session:
         target = await find_target(session, request)
-    granted = await _ask_kota(kota, request, target, within=policy.within)
+    granted = await _ask_kota(ask, request, target)
     async with sessions.begin() as session:
-        await record_grant(session, request, kind="embed", lookup_key=policy.lookup_key, expires_at=granted.expiry)
+        await record_grant(session, request, kind=kind, lookup_key=policy.lookup_key, expires_at=granted.expiry)
     SESSIONS.labels(request.audience.value, "granted").inc()
     log.info(
         "sessions.granted",
+        kind=kind,
         audience=request.audience.value,
         employer_ref=request.employer_ref,
         employee_ref=request.employee_ref,
@@ -57,14 +99,9 @@ async def open_embed_session(
     return granted
 
 
-async def _ask_kota(kota: KotaClient, request: SessionRequest, target: Target, *, within: float) -> EmbedSession:
+async def _ask_kota(ask: Callable[[Target], Awaitable[GrantedT]], request: SessionRequest, target: Target) -> GrantedT:
     try:
-        return await kota.create_embed_session(
-            target.employer_id,
-            employee_id=target.employee_id,
-            external_customer_id=target.external_customer_id,
-            within=within,
-        )
+        return await ask(target)
     except KotaError as error:
         SESSIONS.labels(request.audience.value, type(error).__name__).inc()
         trace_id = error.trace_id if isinstance(error, KotaProblem) else None
