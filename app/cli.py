@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
+from app.commands.events import app as events
 from app.commands.keys import keys
 
 app = typer.Typer(name="kota-bff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
+app.add_typer(events, name="events")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from app.audit.routes import router as audit_router
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
 from app.events.routes import router as events_router
+from app.notifications.routes import router as notifications_router
 from app.ops.logging import configure_logging
 from app.services import open_services
 from app.sessions.routes import router as sessions_router
@@ -30,6 +31,7 @@ ROUTERS = (
     sync_router,
     events_router,
     audit_router,
+    notifications_router,
 )
 
 

@@ -149,6 +149,8 @@ class Settings(BaseSettings):
     event_retry_longest: Seconds = timedelta(minutes=30)
     reconcile_every: Seconds = timedelta(minutes=5)
     offer_poll_every: Seconds = timedelta(hours=1)
+    expire_every: Seconds = timedelta(minutes=10)
+    prune_every: Seconds = timedelta(hours=1)
 
     # Workers.
     look_every: Seconds = timedelta(seconds=2)
@@ -182,7 +184,11 @@ class Settings(BaseSettings):
     """Of one key, in each process."""
     host_webhook_url: HttpUrl | None = None
     host_webhook_secret: SecretStr | None = None
+    outbox_timeout: Seconds = timedelta(seconds=15)
     outbox_lease: Seconds = timedelta(seconds=60)
+    outbox_retry_first: Seconds = timedelta(seconds=5)
+    outbox_retry_longest: Seconds = timedelta(hours=6)
+    outbox_give_up_after: Seconds = 3 * DAY
 
     # Data protection.
     encryption_keys: Annotated[

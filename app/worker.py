@@ -8,16 +8,22 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
+from app.db.faults import DATABASE_ERRORS
+from app.events.periodic import Housekeeping, event_periodic, reconcile_soon
 from app.events.projections import Looks
+from app.events.reconcile import Reconciler
 from app.events.work import Reading, event_lanes
 from app.kota import key_fingerprint
 from app.ops.logging import configure_logging
+from app.outbox.delivery import Host
+from app.outbox.work import DeliveryRules, outbox_lane
 from app.queue.backoff import Backoff
 from app.queue.lanes import Lane, run_lane
 from app.queue.periodic import Periodic, run_periodic
@@ -32,11 +38,12 @@ from app.web.problems import install_problem_handlers
 log = structlog.get_logger(__name__)
 
 
-def lanes_of(services: Services) -> Sequence[Lane[Any]]:
-    """Every kind of job there is."""
+def lanes_of(services: Services, host: Host | None = None) -> Sequence[Lane[Any]]:
+    """Every kind of job there is. Without `host` there is nobody to tell."""
     return [
         *sync_lanes(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings)),
         *_event_lanes(services),
+        *_outbox_lanes(services, host),
     ]
 
 
@@ -46,6 +53,7 @@ def _event_lanes(services: Services) -> Sequence[Lane[Any]]:
         services.sessions,
         kota=services.kota,
         keyring=services.keyring,
+        lookup_key=services.lookup_key,
         reading=Reading(
             lease=settings.resource_lease,
             backoff=Backoff(settings.event_retry_first, settings.event_retry_longest),
@@ -55,13 +63,55 @@ def _event_lanes(services: Services) -> Sequence[Lane[Any]]:
                 offers=settings.offer_poll_every,
             ),
         ),
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
     )
+
+
+def _outbox_lanes(services: Services, host: Host | None) -> Sequence[Lane[Any]]:
+    settings = services.settings
+    if host is None:
+        return []
+    rules = DeliveryRules(
+        lease=settings.outbox_lease,
+        backoff=Backoff(settings.outbox_retry_first, settings.outbox_retry_longest),
+        give_up_after=settings.outbox_give_up_after,
+    )
+    return [outbox_lane(services.sessions, host=host, rules=rules, clock=_now)]
 
 
 def periodic_of(services: Services) -> Sequence[Periodic]:
     """Everything that is done now and then."""
-    return [*sync_periodic(sessions=services.sessions, rules=sync_rules(services.settings))]
+    return [
+        *sync_periodic(sessions=services.sessions, rules=sync_rules(services.settings)),
+        *_event_periodic(services),
+    ]
+
+
+def _event_periodic(services: Services) -> Sequence[Periodic]:
+    settings = services.settings
+    return event_periodic(
+        services.sessions,
+        reconciler=Reconciler(
+            services.engine,
+            services.sessions,
+            services.kota,
+            services.keyring,
+            settings.kota_events_version,
+            clock=_now,
+        ),
+        rules=Housekeeping(
+            reconcile_every=settings.reconcile_every,
+            expire_every=settings.expire_every,
+            prune_every=settings.prune_every,
+            retain_events=settings.retain_events,
+            retain_dead_letters=settings.retain_dead_letters,
+        ),
+        clock=_now,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def sync_rules(settings: Settings) -> SyncRules:
@@ -88,8 +138,30 @@ async def run_worker(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         services = await open_services(stack, settings, application_name="kota-bff worker")
         await stack.enter_async_context(_ops_server(services, stack))
-        await work_until(services, stop)
+        await _reconcile_at_start(services)
+        await work_until(services, stop, host=await _open_host(stack, settings))
     log.info("worker.stopped")
+
+
+async def _reconcile_at_start(services: Services) -> None:
+    """What was delivered while nobody took it is wanted now, and not when the last run's time is up."""
+    try:
+        async with services.sessions.begin() as session:
+            await reconcile_soon(session, version=services.settings.kota_events_version)
+    except DATABASE_ERRORS as error:
+        log.warning("worker.reconcile.postponed", error=type(error).__name__)
+
+
+async def _open_host(stack: AsyncExitStack, settings: Settings) -> Host | None:
+    if settings.host_webhook_url is None or settings.host_webhook_secret is None:
+        return None
+    http = await stack.enter_async_context(
+        httpx.AsyncClient(timeout=settings.outbox_timeout.total_seconds(), follow_redirects=False, trust_env=False)
+    )
+    try:
+        return Host(http, url=settings.host_webhook_url, secret=settings.host_webhook_secret.get_secret_value())
+    except ValueError:
+        raise BadConfiguration("HOST_WEBHOOK_SECRET: must be base64, with or without whsec_ before it") from None
 
 
 @asynccontextmanager
@@ -119,7 +191,7 @@ async def _ops_server(services: Services, stack: AsyncExitStack) -> AsyncIterato
         await task
 
 
-async def work_until(services: Services, stop: asyncio.Event) -> None:
+async def work_until(services: Services, stop: asyncio.Event, *, host: Host | None = None) -> None:
     """Run everything until `stop` is set; what has not ended a grace period later is cancelled.
 
     What is cancelled loses nothing: its lease runs out, and somebody does it again.
@@ -134,7 +206,7 @@ async def work_until(services: Services, stop: asyncio.Event) -> None:
             look_every=settings.look_every,
             grace=settings.shutdown_grace,
         )
-        for lane in lanes_of(services)
+        for lane in lanes_of(services, host)
     ] + [run_periodic(task, sessions=services.sessions, stop=stop) for task in periodic_of(services)]
     tasks = [asyncio.create_task(run) for run in runs]
     stopped = asyncio.create_task(stop.wait())

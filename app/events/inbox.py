@@ -1,7 +1,7 @@
 """The inbox as people see it: look events up, and have them processed again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, tuple_, update
@@ -24,6 +24,11 @@ class Selection:
     type: str | None = None
     received_from: datetime | None = None
     received_until: datetime | None = None
+
+    def name(self) -> str:
+        """The selection for the audit trail."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return "events:" + ",".join(f"{name}={value}" for name, value in given.items())
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The selection in SQL."""

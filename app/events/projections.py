@@ -1,6 +1,6 @@
 """What a resource's current state means here, and when to look at it again without being told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,12 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kota import Employee, Employer, KotaUnreadable, RecordStatus
+from app.db.engine import Sessions
+from app.events.telling import tell_report, tell_status
+from app.kota import Employee, Employer, KotaClient, KotaNotFound, KotaUnreadable, RecordStatus
+from app.notifications.actions import ACTIONS, Action, actions_of
+from app.notifications.concerned import Concerned, Finder
+from app.notifications.ledger import Asking, keep_notifications
 from app.queue.dirty import Resource
 from app.sync.status import record_status
 
@@ -19,6 +24,7 @@ Content = Mapping[str, Any]
 
 RECORDS: Mapping[str, type[Employer] | type[Employee]] = {"employer": Employer, "employee": Employee}
 OFFER = "employee_offer"
+_QUOTED, _QUOTE = "group_quote_intent", "/group_quote_intents/{group_quote_intent_id}/quote"
 
 _FIRST_DAY = timedelta(days=1)
 
@@ -77,11 +83,54 @@ def parse(resource: Resource, content: Content) -> Employer | Employee | None:
     raise KotaUnreadable(f"GET {resource.kind}", f"no {model.__name__}")
 
 
-async def project(session: AsyncSession, resource: Resource, content: Content | None, *, now: datetime) -> None:
-    """Write what `content`, Kota's state of `resource` just now, means. None: Kota has no such thing."""
-    if content is None:
-        log.info("events.resource.not_found", kind=resource.kind, resource_id=resource.id)
-        return
-    record = parse(resource, content)
-    if record is not None:
-        await record_status(session, resource.kind, record, now)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read of a resource. Without `content`, Kota has no such thing."""
+
+    resource: Resource
+    content: Content | None
+    record: Employer | Employee | None
+    actions: Sequence[Action]
+    concerned: Concerned
+
+
+class Projector:
+    """What Kota's state means for records, people and the host, in two steps: `prepare` reads, `project` writes."""
+
+    def __init__(self, sessions: Sessions, kota: KotaClient, *, lookup_key: bytes) -> None:
+        self._kota = kota
+        self._finder = Finder(sessions, kota)
+        self._lookup_key = lookup_key
+
+    async def prepare(self, resource: Resource, content: Content | None) -> Found:
+        """Read whatever else is needed, outside of any transaction. Raises KotaError."""
+        if content is None:
+            log.info("events.resource.not_found", kind=resource.kind, resource_id=resource.id)
+            return Found(resource, None, None, (), Concerned())
+        record = parse(resource, content)
+        if resource.kind == _QUOTED and status_of(content) == "quote_available":
+            content = {**content, "expires_at": await self._quote_expiry(resource.id)}
+        actions = actions_of(resource.kind, content)
+        # Whom it concerns is asked only where somebody is to be told: that may cost further reads.
+        concerned = await self._finder.find(resource.kind, content, resource.ids) if actions else Concerned()
+        return Found(resource, content, record, actions, concerned)
+
+    async def project(self, session: AsyncSession, found: Found, *, now: datetime) -> None:
+        """Write what was found, in the transaction that settles the resource."""
+        resource = found.resource
+        if found.record is not None:
+            change = await record_status(session, resource.kind, found.record, now)
+            if change is not None and change.changed:
+                await tell_status(session, change, now=now)
+        if resource.kind in ACTIONS:
+            asking = Asking(resource.kind, resource.id, found.concerned, now)
+            await keep_notifications(session, asking, found.actions, lookup_key=self._lookup_key)
+        if resource.kind == "contribution_report" and status_of(found.content) == "finalized":
+            await tell_report(session, resource.id, found.content or {})
+
+    async def _quote_expiry(self, intent_id: str) -> Any:
+        try:
+            quote = await self._kota.get(_QUOTE, {"group_quote_intent_id": intent_id})
+        except KotaNotFound:
+            return None
+        return quote.get("expires_at") if isinstance(quote, dict) else None

@@ -1,15 +1,17 @@
 """`/internal/events`: what Kota told, what became of it, and doing it again."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import Depends, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from app.audit.trail import record
 from app.auth.callers import EventsCaller
 from app.events.inbox import Selection, get_event, list_events, replay_event, replay_events
+from app.events.periodic import reconcile_soon
 from app.models.kota_event import EventState, KotaEvent
-from app.web.dependencies import SessionDep, SessionsDep
+from app.web.dependencies import RequestIdDep, SessionDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep, bad_cursor, encode_cursor
 from app.web.routing import router as new_router
@@ -68,6 +70,12 @@ class ReplayIn(BaseModel):
         return self
 
 
+class Started(BaseModel):
+    """It is under way."""
+
+    status: Literal["started"]
+
+
 class Replayed(BaseModel):
     """How many events are processed again."""
 
@@ -122,10 +130,32 @@ async def list_(_caller: EventsCaller, session: SessionDep, page: PageDep, selec
 
 
 @router.post("/replay", status_code=202, summary="Process many events again", responses=problems(401, 403, 415, 422))
-async def replay_many(_caller: EventsCaller, sessions: SessionsDep, wanted: ReplayIn) -> Replayed:
+async def replay_many(
+    caller: EventsCaller, sessions: SessionsDep, request_id: RequestIdDep, wanted: ReplayIn
+) -> Replayed:
     """Each is routed and its resource read anew, whatever became of it before."""
     selection = Selection(wanted.state, wanted.type, wanted.received_from, wanted.received_until)
+    async with sessions.begin() as session:
+        await record(session, caller, action="event.replay_many", subject=selection.name(), request_id=request_id)
     return Replayed(replayed=await replay_events(sessions, selection))
+
+
+@router.post("/reconcile", status_code=202, summary="Look for missed events", responses=problems(401, 403, 422))
+async def reconcile(
+    caller: EventsCaller,
+    session: SessionDep,
+    settings: SettingsDep,
+    request_id: RequestIdDep,
+    since: Annotated[AwareDatetime | None, Query(description="Where to begin, at most 30 days ago")] = None,
+) -> Started:
+    """A worker reads Kota's own list of events within seconds, and stores what no delivery brought.
+
+    Without `since` it begins where the last run ended.
+    """
+    subject = f"events:since={since.isoformat()}" if since else "events"
+    await record(session, caller, action="event.reconcile", subject=subject, request_id=request_id)
+    await reconcile_soon(session, version=settings.kota_events_version, since=since)
+    return Started(status="started")
 
 
 @router.get("/{event_id}", summary="Show an event", responses=problems(401, 403, 404))
@@ -135,6 +165,10 @@ async def show(_caller: EventsCaller, session: SessionDep, event_id: EventId) ->
 
 
 @router.post("/{event_id}/replay", status_code=202, summary="Process an event again", responses=problems(401, 403, 404))
-async def replay_one(_caller: EventsCaller, session: SessionDep, event_id: EventId) -> EventOut:
+async def replay_one(
+    caller: EventsCaller, session: SessionDep, request_id: RequestIdDep, event_id: EventId
+) -> EventOut:
     """Routed and its resource read anew, whatever became of it before."""
-    return event_out(await replay_event(session, event_id))
+    event = await replay_event(session, event_id)
+    await record(session, caller, action="event.replay", subject=f"event:{event_id}", request_id=request_id)
+    return event_out(event)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.events.catalogue import Unnamed
-from app.events.projections import Looks, look_after_failure, look_again, parse, project, status_of
+from app.events.projections import Looks, Projector, look_after_failure, look_again, status_of
 from app.events.reading import Job, claim_dirty, concerns_all, error_code, read, release, retry_after
 from app.events.routing import route_pending
 from app.events.settling import Failure, finish_events, settle, settle_failure
@@ -42,10 +42,16 @@ class Reading:
 
 
 def event_lanes(
-    sessions: Sessions, *, kota: KotaClient, keyring: Keyring, reading: Reading, clock: Callable[[], datetime]
+    sessions: Sessions,
+    *,
+    kota: KotaClient,
+    keyring: Keyring,
+    lookup_key: bytes,
+    reading: Reading,
+    clock: Callable[[], datetime],
 ) -> Sequence[Lane[Any]]:
     """The two lanes of events, for the worker to run."""
-    reader = Reader(sessions, kota=kota, reading=reading, clock=clock)
+    reader = Reader(sessions, kota=kota, lookup_key=lookup_key, reading=reading, clock=clock)
     return [routing_lane(sessions, keyring=keyring), reader.lane()]
 
 
@@ -77,10 +83,17 @@ class Reader:
     """Reads dirty resources, projects what it read, and settles them."""
 
     def __init__(
-        self, sessions: Sessions, *, kota: KotaClient, reading: Reading, clock: Callable[[], datetime]
+        self,
+        sessions: Sessions,
+        *,
+        kota: KotaClient,
+        lookup_key: bytes,
+        reading: Reading,
+        clock: Callable[[], datetime],
     ) -> None:
         self._sessions = sessions
         self._kota = kota
+        self._projector = Projector(sessions, kota, lookup_key=lookup_key)
         self._reading = reading
         self._clock = clock
 
@@ -96,8 +109,7 @@ class Reader:
         """Read one resource, then project and settle it in one transaction; a failure is recorded in its own."""
         try:
             content = await read(self._kota, job.resource)
-            if content is not None:
-                parse(job.resource, content)
+            found = await self._projector.prepare(job.resource, content)
         except (KotaError, Unnamed) as error:
             await self._failed(job, error)
             return
@@ -105,7 +117,7 @@ class Reader:
         try:
             async with self._sessions.begin() as session:
                 done = await finish_events(session, job)
-                await project(session, job.resource, content, now=now)
+                await self._projector.project(session, found, now=now)
                 looks = self._reading.looks
                 again = look_again(job.resource.kind, content, looks=looks, known_since=job.known_since, now=now)
                 await settle(session, job, kota_status=status_of(content), look_again=again)

@@ -6,8 +6,16 @@ from app.models.employee import Employee
 from app.models.employer import Employer
 from app.models.kota_event import EventState, KotaEvent
 from app.models.kota_resource import KotaResource
+from app.models.notification import (
+    Notification,
+    NotificationAudience,
+    NotificationDismissal,
+    NotificationState,
+)
+from app.models.outbox_message import OutboxMessage, OutboxState
 from app.models.periodic_task import PeriodicTask
 from app.models.push_gate import Gate, PushGate
+from app.models.reconcile_cursor import ReconcileCursor
 from app.models.records import SyncState
 from app.models.service_key import ServiceKey
 from app.models.session_count import SessionCount
@@ -22,8 +30,15 @@ __all__ = [
     "Gate",
     "KotaEvent",
     "KotaResource",
+    "Notification",
+    "NotificationAudience",
+    "NotificationDismissal",
+    "NotificationState",
+    "OutboxMessage",
+    "OutboxState",
     "PeriodicTask",
     "PushGate",
+    "ReconcileCursor",
     "ServiceKey",
     "SessionCount",
     "SessionGrant",

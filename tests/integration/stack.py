@@ -22,6 +22,7 @@ from app.webhooks.store import NewEvent, store_delivered
 KEYRING = Keyring([Fernet.generate_key().decode()])
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 LOOKS = Looks(records_first=timedelta(hours=1), records_later=timedelta(days=1), offers=timedelta(hours=1))
+LOOKUP_KEY = b"a made-up key of some length here"
 API_KEY = "pk_test_" + "not-a-key"
 
 
@@ -72,7 +73,9 @@ class Stack:
 
     def reader(self) -> Reader:
         """The lane that reads, to call directly."""
-        return Reader(self.sessions, kota=self.kota, reading=self.reading(), clock=lambda: self.now)
+        return Reader(
+            self.sessions, kota=self.kota, lookup_key=LOOKUP_KEY, reading=self.reading(), clock=lambda: self.now
+        )
 
     def reading(self) -> Reading:
         """No waits between attempts."""
@@ -81,7 +84,12 @@ class Stack:
     async def process(self) -> int:
         """Route and read until nothing is due; how many reads it took."""
         routing, reading = event_lanes(
-            self.sessions, kota=self.kota, keyring=self.keyring, reading=self.reading(), clock=lambda: self.now
+            self.sessions,
+            kota=self.kota,
+            keyring=self.keyring,
+            lookup_key=LOOKUP_KEY,
+            reading=self.reading(),
+            clock=lambda: self.now,
         )
         reads = 0
         while True:

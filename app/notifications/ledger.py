@@ -1,0 +1,151 @@
+"""Open, update, close and expire notifications, and tell the host of each change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.encryption import lookup_digest
+from app.models.employee import Employee
+from app.models.employer import Employer
+from app.models.notification import Notification, NotificationState
+from app.notifications.actions import Action, is_past
+from app.notifications.concerned import Concerned
+from app.outbox.messages import MessageType, tell_host
+
+OPEN, CLOSED, EXPIRED = NotificationState.OPEN, NotificationState.CLOSED, NotificationState.EXPIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One resource that asks for something, whom it concerns, and when that was read."""
+
+    kind: str
+    resource_id: str
+    concerned: Concerned
+    now: datetime
+
+
+async def keep_notifications(
+    session: AsyncSession, asking: Asking, actions: Sequence[Action], *, lookup_key: bytes
+) -> None:
+    """Let the notifications of one resource be exactly `actions`; what it does not ask for any more is closed."""
+    found = await session.scalars(
+        select(Notification)
+        .where(Notification.kind == asking.kind, Notification.resource_id == asking.resource_id)
+        .order_by(Notification.action)
+        .with_for_update()
+    )
+    known = {notification.action: notification for notification in found}
+    for action in actions:
+        digest = _digest(action, asking.concerned, lookup_key=lookup_key)
+        await _keep(session, known.pop(action.name, None), action, asking, digest=digest)
+    for notification in known.values():
+        if notification.state is OPEN:
+            await _end(session, notification, CLOSED, now=asking.now)
+
+
+async def _keep(
+    session: AsyncSession, notification: Notification | None, action: Action, asking: Asking, *, digest: bytes
+) -> None:
+    was_open = notification is not None and notification.state is OPEN
+    if is_past(action.due_on, now=asking.now):
+        # Nobody can act on it any more.
+        if notification is not None and was_open:
+            await _end(session, notification, EXPIRED, now=asking.now)
+        return
+    if notification is None:
+        notification = Notification(
+            id=uuid4(), kind=asking.kind, resource_id=asking.resource_id, action=action.name, content_digest=b""
+        )
+        session.add(notification)
+    if was_open and notification.content_digest == digest:
+        return
+    _write(notification, action, asking.concerned, digest)
+    if not was_open:
+        notification.state, notification.opened_at, notification.closed_at = OPEN, asking.now, None
+    await session.flush()
+    told = MessageType.NOTIFICATION_UPDATED if was_open else MessageType.NOTIFICATION_OPENED
+    await _tell(session, notification, told)
+
+
+def _write(notification: Notification, action: Action, concerned: Concerned, digest: bytes) -> None:
+    notification.audience = action.audience
+    notification.code = action.code
+    notification.title = action.title
+    notification.body = action.body
+    notification.due_on = action.due_on
+    notification.content_digest = digest
+    notification.kota_employer_id = concerned.employer_id
+    notification.kota_employee_id = concerned.employee_id
+    notification.external_customer_id = concerned.external_customer_id
+
+
+async def expire_notifications(session: AsyncSession, *, now: datetime, limit: int = 200) -> int:
+    """Expire notifications on which nobody can act any more; how many. Call until it is fewer than `limit`."""
+    past = await session.scalars(
+        select(Notification)
+        # The same as `is_past`, in SQL.
+        .where(Notification.state == OPEN, Notification.due_on <= (now.astimezone(UTC) - timedelta(hours=36)).date())
+        .order_by(Notification.due_on, Notification.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    expired = 0
+    for notification in past.all():
+        await _end(session, notification, EXPIRED, now=now)
+        expired += 1
+    return expired
+
+
+async def _end(session: AsyncSession, notification: Notification, state: NotificationState, *, now: datetime) -> None:
+    notification.state, notification.closed_at = state, now
+    await session.flush()
+    await _tell(session, notification, MessageType.NOTIFICATION_CLOSED)
+
+
+async def _tell(session: AsyncSession, notification: Notification, type: MessageType) -> None:
+    await tell_host(
+        session,
+        type,
+        object=f"notification/{notification.id}",
+        content=await _content(session, notification),
+    )
+
+
+async def _content(session: AsyncSession, notification: Notification) -> Mapping[str, Any]:
+    """The whole notification, with the host's own references where it has them."""
+    employer_ref = await session.scalar(select(Employer.ref).where(Employer.kota_id == notification.kota_employer_id))
+    employee_ref = await session.scalar(select(Employee.ref).where(Employee.kota_id == notification.kota_employee_id))
+    return {
+        "id": str(notification.id),
+        "state": notification.state.value,
+        "audience": notification.audience.value,
+        "title": notification.title,
+        "body": notification.body,
+        "due_on": notification.due_on.isoformat() if notification.due_on else None,
+        "code": notification.code,
+        "opened_at": notification.opened_at.astimezone(UTC).isoformat(),
+        "closed_at": notification.closed_at.astimezone(UTC).isoformat() if notification.closed_at else None,
+        "employer_ref": employer_ref,
+        "employee_ref": employee_ref,
+        "external_customer_id": notification.external_customer_id,
+        "kota": {
+            "kind": notification.kind,
+            "id": notification.resource_id,
+            "action": notification.action,
+            "employer_id": notification.kota_employer_id,
+            "employee_id": notification.kota_employee_id,
+        },
+    }
+
+
+def _digest(action: Action, concerned: Concerned, *, lookup_key: bytes) -> bytes:
+    due_on = action.due_on.isoformat() if action.due_on else ""
+    shown = [action.audience.value, action.title, action.body or "", due_on, action.code or ""]
+    ids = [concerned.employer_id or "", concerned.employee_id or "", concerned.external_customer_id or ""]
+    return lookup_digest(lookup_key, "notification", "\x1f".join([*shown, *ids]).encode())

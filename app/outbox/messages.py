@@ -1,0 +1,54 @@
+"""Tell the host something. It is part of the caller's transaction, so nothing is told that did not happen."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models.outbox_message import OutboxMessage, OutboxState
+from app.queue.bell import ring
+
+OUTBOX = "outbox_messages"
+"""The channel that rings when there is something to tell."""
+
+
+class MessageType(StrEnum):
+    """Everything that is told. A host ignores types that it does not know."""
+
+    NOTIFICATION_OPENED = "notification.opened"
+    NOTIFICATION_UPDATED = "notification.updated"
+    NOTIFICATION_CLOSED = "notification.closed"
+    SYNC_REJECTED = "sync.rejected"
+    EMPLOYER_STATUS_CHANGED = "employer.status_changed"
+    EMPLOYEE_STATUS_CHANGED = "employee.status_changed"
+    REPORT_FINALIZED = "contribution_report.finalized"
+
+
+async def tell_host(session: AsyncSession, type: MessageType, *, object: str, content: Mapping[str, Any]) -> int:
+    """Have the host told that `object`, such as `notification/<id>`, is now `content`; returns its new version.
+
+    `content` is the whole object in JSON: the host keeps the highest version and needs no other. A version that was
+    not delivered yet is dropped for this one.
+    """
+    statement = insert(OutboxMessage).values(
+        object=object, type=type.value, content=dict(content), next_attempt_at=func.now()
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=[OutboxMessage.object],
+        set_={
+            "version": OutboxMessage.version + 1,
+            "type": statement.excluded.type,
+            "content": statement.excluded.content,
+            "state": OutboxState.PENDING.value,
+            "attempts": 0,
+            "next_attempt_at": func.now(),
+            "changed_at": func.now(),
+            "error_code": None,
+        },
+    )
+    version = await session.scalar(statement.returning(OutboxMessage.version))
+    await ring(session, OUTBOX)
+    return version or 0

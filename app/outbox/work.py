@@ -1,0 +1,140 @@
+"""The worker's share: bring the host what it is to be told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import case, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.engine import Sessions
+from app.models.outbox_message import OutboxMessage, OutboxState
+from app.ops.metrics import OUTBOX_MESSAGES
+from app.outbox.delivery import Host, Message, NotDelivered
+from app.outbox.messages import OUTBOX
+from app.queue import leases
+from app.queue.backoff import Backoff
+from app.queue.bell import ring
+from app.queue.lanes import Lane
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """How the host is told: the lease of an attempt, the waits between them, and when a message is given up."""
+
+    lease: timedelta
+    backoff: Backoff
+    give_up_after: timedelta
+    in_flight: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt at one version."""
+
+    message: Message
+    attempts: int
+    lease: leases.Lease
+
+
+def outbox_lane(
+    sessions: Sessions, *, host: Host, rules: DeliveryRules, clock: Callable[[], datetime]
+) -> Lane[Delivery]:
+    """The lane that tells the host."""
+
+    async def claim(session: AsyncSession, limit: int) -> list[Delivery]:
+        rows = await leases.claim(session, OutboxMessage, limit=limit, lease=rules.lease)
+        return [
+            Delivery(
+                Message(row.object, row.version, row.type, row.content or {}, row.changed_at),
+                attempts=row.attempts,
+                lease=leases.lease_of(row),
+            )
+            for row in rows
+        ]
+
+    async def work(delivery: Delivery) -> None:
+        try:
+            await host.deliver(delivery.message, now=clock())
+        except NotDelivered as error:
+            await _failed(sessions, delivery, error, rules=rules)
+            return
+        try:
+            async with sessions.begin() as session:
+                await _delivered(session, delivery)
+        except leases.Lost:
+            log.warning("outbox.lease.lost", object=delivery.message.object)
+            return
+        OUTBOX_MESSAGES.labels("delivered").inc()
+
+    async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
+        await leases.release(session, OutboxMessage, [delivery.lease for delivery in deliveries])
+
+    return Lane(name=OUTBOX, claim=claim, work=work, release=release, in_flight=rules.in_flight)
+
+
+async def _delivered(session: AsyncSession, delivery: Delivery) -> None:
+    # A newer version that came meanwhile stays pending, and goes out at once.
+    is_newest = OutboxMessage.version == delivery.message.version
+    await leases.settle(
+        session,
+        OutboxMessage,
+        delivery.lease,
+        state=case((is_newest, OutboxState.DELIVERED.value), else_=OutboxMessage.state),
+        # Its texts are personal data, and are not needed any more.
+        content=case((is_newest, None), else_=OutboxMessage.content),
+        delivered_at=func.now(),
+        error_code=None,
+        next_attempt_at=case((is_newest, literal(None)), else_=func.now()),
+    )
+
+
+async def _failed(sessions: Sessions, delivery: Delivery, error: NotDelivered, *, rules: DeliveryRules) -> None:
+    is_newest = OutboxMessage.version == delivery.message.version
+    too_old = is_newest & (OutboxMessage.changed_at <= func.now() - rules.give_up_after)
+    soon = leases.after(rules.backoff.delay(delivery.attempts))
+    try:
+        async with sessions.begin() as session:
+            await leases.settle(
+                session,
+                OutboxMessage,
+                delivery.lease,
+                state=case((too_old, OutboxState.DEAD.value), else_=OutboxMessage.state),
+                error_code=error.code,
+                next_attempt_at=case((too_old, literal(None)), (is_newest, soon), else_=func.now()),
+            )
+    except leases.Lost:
+        log.warning("outbox.lease.lost", object=delivery.message.object)
+        return
+    OUTBOX_MESSAGES.labels("failed").inc()
+    log.warning(
+        "outbox.delivery.failed",
+        object=delivery.message.object,
+        type=delivery.message.type,
+        error_code=error.code,
+        attempts=delivery.attempts,
+    )
+
+
+async def replay_dead(session: AsyncSession) -> int:
+    """Try again what was given up; how many messages that is."""
+    revived = await session.scalars(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.object.in_(
+                select(OutboxMessage.object)
+                .where(OutboxMessage.state == OutboxState.DEAD)
+                .order_by(OutboxMessage.object)
+                .with_for_update()
+            )
+        )
+        # Its three days begin anew.
+        .values(state=OutboxState.PENDING, attempts=0, next_attempt_at=func.now(), changed_at=func.now())
+        .returning(OutboxMessage.object)
+        .execution_options(synchronize_session=False)
+    )
+    await ring(session, OUTBOX)
+    return len(revived.all())

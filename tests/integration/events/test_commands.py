@@ -1,0 +1,70 @@
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from tests.databases import NewDatabase
+from tests.integration.stack import Stack, open_stack
+from tests.support.app import Host, settings_for
+
+
+@pytest.fixture
+def environment(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> str:
+    url = new_database()
+    settings = settings_for(url, host=Host())
+    values: Mapping[str, str] = {
+        "DATABASE_URL": url,
+        "KOTA_API_URL": settings.kota_api_url,
+        "KOTA_API_KEY": settings.kota_api_key.get_secret_value(),
+        "ENCRYPTION_KEYS": settings.encryption_keys[0].get_secret_value(),
+        "LOOKUP_KEY": settings.lookup_key.get_secret_value(),
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return url
+
+
+async def run(*arguments: str) -> Result:
+    # A command runs a loop of its own, which it cannot do inside of this one.
+    return await asyncio.to_thread(CliRunner().invoke, app, ["events", *arguments])
+
+
+async def store(url: str, *ids: str) -> None:
+    async with open_stack(url) as stack:
+        await stack.deliver(*({"id": id_, "type": "no.such.type"} for id_ in ids))
+        await processed(stack)
+
+
+async def processed(stack: Stack) -> None:
+    await stack.process()
+
+
+async def test_events_are_listed_shown_and_replayed(environment: str) -> None:
+    await store(environment, "evt_1", "evt_2")
+    listed = await run("list", "--state", "ignored")
+    assert listed.exit_code == 0, listed.output
+    assert "2 of 2 events" in listed.stdout
+    assert "evt_1" in (await run("show", "evt_1")).stdout
+    assert "pending" in (await run("replay", "evt_1")).stdout
+    assert "1 events will be processed again" in (await run("replay", "--state", "ignored")).stdout
+    assert "0 of 0 events" in (await run("list", "--type", "other", "--from", "2026-01-01")).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "evt_none"),
+        ("replay", "evt_none"),
+        ("replay",),
+        ("replay", "evt_1", "--state", "dead"),
+        ("list", "--state", "lost"),
+        ("list", "--from", "yesterday"),
+    ],
+)
+async def test_wrong_use_is_said_plainly(environment: str, arguments: tuple[str, ...]) -> None:
+    assert environment
+    result = await run(*arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output

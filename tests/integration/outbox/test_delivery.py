@@ -1,0 +1,180 @@
+import base64
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import httpx
+import pytest
+from sqlalchemy import func, update
+from standardwebhooks.webhooks import Webhook
+
+from app.models import OutboxMessage, OutboxState
+from app.outbox.delivery import Host
+from app.outbox.messages import MessageType, tell_host
+from app.outbox.work import DeliveryRules, outbox_lane, replay_dead
+from app.queue.backoff import Backoff
+from app.queue.lanes import Lane
+from tests.integration.stack import Stack
+
+SECRET = "whsec_" + base64.b64encode(b"made up for these tests").decode()
+RULES = DeliveryRules(
+    lease=timedelta(seconds=60), backoff=Backoff(timedelta(0), timedelta(0)), give_up_after=timedelta(days=3)
+)
+GOOD = httpx.Response(200)
+OBJECT = "notification/1"
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+class PlayedHost:
+    """A host's endpoint that keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = lambda _request: httpx.Response(204)
+        self.seen: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        return self.answer(request)
+
+    def ids(self) -> list[str]:
+        return [request.headers["webhook-id"] for request in self.seen]
+
+
+def lane(stack: Stack, host: PlayedHost) -> Lane[object]:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(host))
+    made: Any = outbox_lane(
+        stack.sessions,
+        host=Host(http, url="http://host.test/hook", secret=SECRET),
+        rules=RULES,
+        clock=lambda: datetime.now(UTC),
+    )
+    # What a job is matters to the lane alone.
+    return cast("Lane[object]", made)
+
+
+async def deliver(stack: Stack, host: PlayedHost, *, rounds: int = 1) -> None:
+    telling = lane(stack, host)
+    for _ in range(rounds):
+        async with stack.sessions.begin() as session:
+            jobs = await telling.claim(session, 10)
+        for job in jobs:
+            await telling.work(job)
+
+
+async def tell(stack: Stack, **content: object) -> int:
+    async with stack.sessions.begin() as session:
+        return await tell_host(session, MessageType.NOTIFICATION_OPENED, object=OBJECT, content=content)
+
+
+async def message(stack: Stack) -> OutboxMessage:
+    async with stack.sessions() as session:
+        return await session.get_one(OutboxMessage, OBJECT)
+
+
+async def test_message_is_signed_and_whole_and_forgotten_once_it_arrived(stack: Stack) -> None:
+    host = PlayedHost()
+    await tell(stack, title="Grüße")
+    await deliver(stack, host, rounds=2)
+    [request] = host.seen
+    Webhook(SECRET).verify(request.content, dict(request.headers))
+    body = json.loads(request.content)
+    assert (body["type"], body["object"], body["version"]) == ("notification.opened", OBJECT, 1)
+    assert body["data"] == {"title": "Grüße"}
+    assert request.headers["webhook-id"] == f"{OBJECT}:1"
+    done = await message(stack)
+    assert (done.state, done.content) == (OutboxState.DELIVERED, None)
+    assert done.delivered_at
+
+
+async def test_failed_message_comes_again_under_the_same_id_with_the_same_bytes(stack: Stack) -> None:
+    host = PlayedHost()
+
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    answers: Iterator[Answer] = iter(
+        [away, lambda _request: httpx.Response(500), lambda _request: httpx.Response(302), lambda _request: GOOD]
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return next(answers)(request)
+
+    host.answer = answer
+    await tell(stack, title="x")
+    await deliver(stack, host, rounds=3)
+    assert (await message(stack)).error_code == "status_302"
+    await deliver(stack, host, rounds=2)
+    assert host.ids() == [f"{OBJECT}:1"] * 4
+    assert len({request.content for request in host.seen}) == 1
+    assert (await message(stack)).state is OutboxState.DELIVERED
+
+
+async def test_older_version_that_was_not_delivered_is_dropped_for_a_newer(stack: Stack) -> None:
+    host = PlayedHost()
+    assert [await tell(stack, n=number) for number in range(3)] == [1, 2, 3]
+    await deliver(stack, host)
+    assert host.ids() == [f"{OBJECT}:3"]
+    assert await tell(stack, n=4) == 4
+    await deliver(stack, host)
+    assert host.ids() == [f"{OBJECT}:3", f"{OBJECT}:4"]
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_version_that_comes_during_a_delivery_goes_out_at_once(stack: Stack, status: int) -> None:
+    host = PlayedHost()
+    host.answer = lambda _request: httpx.Response(status)
+    await tell(stack, n=1)
+    telling = lane(stack, host)
+    async with stack.sessions.begin() as session:
+        [job] = await telling.claim(session, 10)
+    await tell(stack, n=2)
+    await telling.work(job)
+    host.answer = lambda _request: httpx.Response(200)
+    await deliver(stack, host)
+    assert host.ids() == [f"{OBJECT}:1", f"{OBJECT}:2"]
+    assert (await message(stack)).state is OutboxState.DELIVERED
+
+
+async def test_message_is_dead_after_three_days_and_can_be_replayed(stack: Stack) -> None:
+    host = PlayedHost()
+    host.answer = lambda _request: httpx.Response(500)
+    await tell(stack, n=1)
+    async with stack.sessions.begin() as session:
+        await session.execute(update(OutboxMessage).values(changed_at=func.now() - timedelta(days=3)))
+    await deliver(stack, host, rounds=3)
+    dead = await message(stack)
+    assert (dead.state, dead.error_code, len(host.seen)) == (OutboxState.DEAD, "status_500", 1)
+    host.answer = lambda _request: httpx.Response(200)
+    async with stack.sessions.begin() as session:
+        assert await replay_dead(session) == 1
+    await deliver(stack, host)
+    assert (await message(stack)).state is OutboxState.DELIVERED
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_late_result_of_a_lost_lease_is_not_written(stack: Stack, status: int) -> None:
+    host = PlayedHost()
+    host.answer = lambda _request: httpx.Response(status)
+    await tell(stack, n=1)
+    telling = lane(stack, host)
+    async with stack.sessions.begin() as session:
+        [job] = await telling.claim(session, 10)
+    async with stack.sessions.begin() as session:
+        await session.execute(update(OutboxMessage).values(lease_token=func.gen_random_uuid()))
+    await telling.work(job)
+    assert (await message(stack)).state is OutboxState.PENDING
+
+
+async def test_job_that_is_handed_back_is_free_for_others(stack: Stack) -> None:
+    await tell(stack, n=1)
+    telling = lane(stack, PlayedHost())
+    async with stack.sessions.begin() as session:
+        jobs = await telling.claim(session, 10)
+        await telling.release(session, jobs)
+        assert len(await telling.claim(session, 10)) == 1
+
+
+def test_secret_that_is_no_base64_is_refused() -> None:
+    with pytest.raises(ValueError, match="base64"):
+        Host(httpx.AsyncClient(), url="http://host.test", secret="no base64!")
