@@ -35,33 +35,45 @@ class Stopped(BaseException):
     """SIGINT or SIGTERM came. Not an Exception: nothing on the way may take it for a failure."""
 
 
+class Refused(Exception):
+    """The stack cannot run like this; the message says what to change."""
+
+
 def run_stack(options: StackOptions, *, console: Console) -> int:
     """Runs until it is told to stop, and answers 0; 1 if anything ends by itself or does not start."""
-    taken = [port for port in (options.port, options.sandbox_port) if not is_free(port)]
-    if taken:
-        ports = " and ".join(map(str, taken))
-        console.print(f"Port {ports} is taken. Choose others: make dev PORT=… SANDBOX_PORT=…", style="red")
-        return 1
     data_dir = options.data_dir.absolute()
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = open_lock(data_dir / "dev.lock")
-    if not try_lock(lock):
-        console.print(Text(f"Another kota-bff dev runs on {data_dir}.", style="red"))
-        return 1
-    (data_dir / "dev.env").unlink(missing_ok=True)  # It says that the stack is ready; a killed one leaves it behind.
-    server = EmbeddedPostgres(data_dir / "postgres")
     try:
-        with stopped_by_signals(), server:
-            _run(options, data_dir=data_dir, server=server, console=console)
+        with stopped_by_signals(), _sole_owner(data_dir):
+            _refuse_taken_ports(options)
+            with EmbeddedPostgres(data_dir / "postgres") as server:
+                _run(options, data_dir=data_dir, server=server, console=console)
     except Stopped:
         console.print("Stopped.")
         return 0
-    except (ChildEnded, NotReady, EmbeddedPostgresError) as error:
-        console.print(Text(f"{error}", style="red"))
+    except (Refused, ChildEnded, NotReady, EmbeddedPostgresError, OSError) as error:
+        console.print(Text(f"{error}", style="red"), soft_wrap=True)
         console.print("Everything is stopped.")
         return 1
+
+
+@contextmanager
+def _sole_owner(data_dir: Path) -> Iterator[None]:
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = open_lock(data_dir / "dev.lock")
+    try:
+        if not try_lock(lock):
+            raise Refused(f"Another kota-bff dev runs on {data_dir}.")
+        # It says that the stack is ready; one that was killed left it behind.
+        (data_dir / "dev.env").unlink(missing_ok=True)
+        yield
     finally:
         os.close(lock)
+
+
+def _refuse_taken_ports(options: StackOptions) -> None:
+    taken = [str(port) for port in (options.port, options.sandbox_port) if not is_free(port)]
+    if taken:
+        raise Refused(f"Port {' and '.join(taken)} is taken. Choose others: make dev PORT=… SANDBOX_PORT=…")
 
 
 def _run(options: StackOptions, *, data_dir: Path, server: EmbeddedPostgres, console: Console) -> NoReturn:

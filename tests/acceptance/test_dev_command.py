@@ -46,6 +46,14 @@ def test_second_stack_is_refused_and_the_first_one_goes_on(stack: DevCommand) ->
     assert stack.process.poll() is None
 
 
+def test_data_folder_that_cannot_be_used_is_told_plainly(data_dir: Path) -> None:
+    data_dir.write_text("not a folder")
+    with DevCommand(data_dir) as dev:
+        assert dev.process.wait(60) == 1
+        assert str(data_dir) in dev.output
+        assert "Traceback" not in dev.output
+
+
 def test_killed_and_stopped_stacks_leave_no_process_behind(data_dir: Path) -> None:
     with DevCommand(data_dir) as dev:
         dev.wait_until_ready()
