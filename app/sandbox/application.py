@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from app.sandbox.control import control_router
 from app.sandbox.faults import Plan
-from app.sandbox.http import Answer, Call, Route, bind, problem_answer, read_call
+from app.sandbox.http import Answer, Call, Headers, Route, Router, bind, problem_answer, read_call
+from app.sandbox.pages import CORS, page_router
 from app.sandbox.problems import Problem
 from app.sandbox.routes import STEPS, kota_router
 from app.sandbox.settings import SandboxSettings
@@ -30,6 +31,7 @@ class Sandbox:
         self.world = world
         self._kota = kota_router()
         self._control = control_router()
+        self._pages = page_router()
 
     @classmethod
     def open(cls, settings: SandboxSettings) -> Self:
@@ -41,8 +43,11 @@ class Sandbox:
             return
         call = read_call(scope, await _read_body(receive))
         self.world.pass_time()
+        answer: Answer | None
         if call.path.startswith("/_control/"):
-            answer: Answer | None = await self._steer(call)
+            answer = await self._visit(self._control, call)
+        elif self._pages.find(call.path)[0]:
+            answer = await self._visit(self._pages, call, headers=CORS)
         else:
             answer = await self._serve(call)
         if answer is None:
@@ -115,12 +120,13 @@ class Sandbox:
             self.world.idempotency.settle(slot, call, answer)
         return answer, slot
 
-    async def _steer(self, call: Call) -> Answer:
+    async def _visit(self, router: Router[World], call: Call, *, headers: Headers | None = None) -> Answer:
+        """What is not Kota's API: no key, no fault, no log. `headers` go with problems."""
         try:
-            routes, values = self._control.find(call.path)
+            routes, values = router.find(call.path)
             return await self._run(_pick(routes, call), values, call)
         except Problem as problem:
-            return problem_answer(problem)
+            return problem_answer(problem, headers=headers)
 
     async def _run(self, route: Route[World], values: list[str], call: Call) -> Answer:
         call.path_params = bind(route, values)

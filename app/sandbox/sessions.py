@@ -9,7 +9,7 @@ from app.sandbox.employers import find_employer
 from app.sandbox.http import Answer, Call, json_answer
 from app.sandbox.problems import invalid, missing
 from app.sandbox.shapes import EMBED_SESSION, HOSTED_SESSION
-from app.sandbox.store import Record
+from app.sandbox.store import Json, Record
 from app.sandbox.world import World
 
 HOSTED_LIFETIME = 3600.0
@@ -28,10 +28,13 @@ def create_embed_session(world: World, call: Call) -> Answer:
     employee = _employee_of(world, employer, sent["employee_id"]) if sent.get("employee_id") else None
     if employee and customer not in (None, employee.body["external_customer_id"]):
         raise missing("employee of this customer")
-    expires_at = world.clock.now() + world.settings.session_lifetime
-    token = f"embed_{token_urlsafe(32)}"
-    _remember(world, token, employer, employee, customer=customer, expires_at=expires_at)
-    return json_answer({"token": token, "expiry": iso(expires_at)})
+    whose = {
+        "employer_id": employer.id,
+        "employee_id": employee.id if employee else None,
+        "external_customer_id": customer,
+    }
+    session = start_embed_session(world, whose)
+    return json_answer({"token": session.id, "expiry": iso(session.body["expires_at"])})
 
 
 def create_hosted_session(world: World, call: Call) -> Answer:
@@ -39,10 +42,22 @@ def create_hosted_session(world: World, call: Call) -> Answer:
     check_body(sent, HOSTED_SESSION, today=world.clock.today())
     employer = find_employer(world, sent["employer_id"])
     employee = _employee_of(world, employer, sent["employee_id"])
-    expires_at = world.clock.now() + HOSTED_LIFETIME
-    token = f"hosted_{token_urlsafe(32)}"
-    _remember(world, token, employer, employee, customer=None, expires_at=expires_at)
-    return json_answer({"link": f"{world.settings.base_url}/hosted/{token}", "expiry": iso(expires_at)})
+    whose = {"employer_id": employer.id, "employee_id": employee.id, "external_customer_id": None}
+    session = _start(world, whose, prefix="hosted", lifetime=HOSTED_LIFETIME)
+    link = f"{world.settings.base_url}/hosted/pages/{session.id}"
+    return json_answer({"link": link, "expiry": iso(session.body["expires_at"])})
+
+
+def start_embed_session(world: World, whose: Json) -> Record:
+    """`whose` has the ids of the employer, of the employee or None, and of the customer or None."""
+    return _start(world, whose, prefix="embed", lifetime=world.settings.session_lifetime)
+
+
+def find_session(world: World, token: str, *, prefix: str) -> Record | None:
+    """None for a token that is unknown, of another kind or no longer valid."""
+    session = world.store.get("session", token)
+    known = session is not None and token.startswith(f"{prefix}_") and session.body["expires_at"] > world.clock.now()
+    return session if known else None
 
 
 def _employee_of(world: World, employer: Record, employee_id: str) -> Record:
@@ -52,14 +67,7 @@ def _employee_of(world: World, employer: Record, employee_id: str) -> Record:
     return employee
 
 
-def _remember(
-    world: World, token: str, employer: Record, employee: Record | None, *, customer: str | None, expires_at: float
-) -> None:
-    body = {
-        "token": token,
-        "employer_id": employer.id,
-        "employee_id": employee.id if employee else None,
-        "external_customer_id": customer,
-        "expires_at": expires_at,
-    }
-    world.store.add("session", body, record_id=token)
+def _start(world: World, whose: Json, *, prefix: str, lifetime: float) -> Record:
+    """A session whose id is its token."""
+    token = f"{prefix}_{token_urlsafe(32)}"
+    return world.store.add("session", {**whose, "expires_at": world.clock.now() + lifetime}, record_id=token)

@@ -26,6 +26,7 @@ INDEXES: dict[str, tuple[str, ...]] = {
     "offer": ("employee_id",),
     "enrolment_intent": ("employee_id", "group_id"),
     "policy_amendment_intent": ("policy_id",),
+    "dependents_management_intent": ("parent_intent_id",),
     "policy_import_intent": ("employee_id", "group_id"),
     "group_quote_intent": ("group_id",),
     "group_policy_intent": ("group_id",),

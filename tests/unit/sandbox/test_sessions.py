@@ -24,7 +24,7 @@ async def test_sessions_are_for_an_employer_or_for_one_of_its_employees(sandbox:
 async def test_a_hosted_session_is_a_link(sandbox: SandboxClient) -> None:
     employer_id, employee_id = await people(sandbox)
     session = await sandbox.created("/hosted/sessions", {"employer_id": employer_id, "employee_id": employee_id})
-    assert session["link"].startswith("http://127.0.0.1:8001/hosted/")
+    assert session["link"].startswith("http://127.0.0.1:8001/hosted/pages/")
 
 
 @pytest.mark.parametrize("path", ["/embed/sessions", "/hosted/sessions"])
