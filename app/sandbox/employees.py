@@ -10,7 +10,7 @@ from app.sandbox.normalise import folded, normalised
 from app.sandbox.paging import chosen, paged
 from app.sandbox.problems import invalid, missing, wrong_state
 from app.sandbox.shapes import CREATE_EMPLOYEE, update_employee
-from app.sandbox.store import Json, Record, new_id
+from app.sandbox.store import Json, Record, metadata_id, new_id
 from app.sandbox.world import World
 
 STATUSES = frozenset({"pending", "active", "offboarding", "inactive", "restricted"})
@@ -87,10 +87,11 @@ def list_employees(world: World, call: Call) -> Answer:
             return False
         if any(body[name] != value for name, value in rest):
             return False
-        return not part or part in folded(body["metadata"].get("id", ""))
+        return part in folded(metadata_id(body))
 
     filtered = statuses or rest or part
-    return paged(call, world.store.listed("employee", by=by, where=where if filtered else None), noise=world.noise)
+    listing = world.store.listed("employee", by=by, where=where if filtered else None, containing=part)
+    return paged(call, listing, noise=world.noise)
 
 
 def update(world: World, call: Call) -> Answer:

@@ -2,9 +2,9 @@
 
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
 from app.sandbox.checks import plain_iban, plain_phone
-from app.sandbox.store import Json
 
 _UPPER = frozenset({"postal_code", "registration_number"})
 _LOWER = frozenset({"email"})
@@ -28,9 +28,9 @@ def _text(name: str, value: str) -> str:
     return value
 
 
-def normalised(body: Json) -> Json:
+def normalised(body: dict[str, Any]) -> dict[str, Any]:
     """The same body in stored form, sub-objects included. Metadata stay as they are."""
-    stored: Json = {}
+    stored: dict[str, Any] = {}
     for name, value in body.items():
         if name in _VERBATIM:
             stored[name] = value
@@ -46,5 +46,7 @@ def normalised(body: Json) -> Json:
 @lru_cache(maxsize=65_536)
 def folded(value: str) -> str:
     """For comparisons that ignore case and accents."""
+    if value.isascii():
+        return value.lower()
     decomposed = unicodedata.normalize("NFKD", value)
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()

@@ -1,5 +1,7 @@
 """The sandbox as a process."""
 
+import gc
+
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,9 +19,14 @@ class DroppableProtocol(HttpToolsProtocol):
 
 def server(settings: SandboxSettings) -> uvicorn.Server:
     """Not started yet."""
+    # Nearly everything that a journal brings back stays for good: looking for garbage in it is wasted time.
+    gc.disable()
+    sandbox = Sandbox.open(settings)
+    gc.enable()
+    gc.freeze()
     return uvicorn.Server(
         uvicorn.Config(
-            Sandbox.open(settings),
+            sandbox,
             host=settings.host,
             port=settings.port,
             http=DroppableProtocol,

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from app.sandbox.clock import Clock
 from app.sandbox.journal import Journal
+from app.sandbox.normalise import folded
 
 Json = dict[str, Any]
 
@@ -51,6 +52,15 @@ class Record:
     body: Json
     private: Json
     earlier: list[tuple[float, Json]] = field(default_factory=list)
+    # The metadata id in each body that a list may still show, folded: a first, cheap sieve for searches.
+    searched: str = ""
+
+    def __post_init__(self) -> None:
+        self.index()
+
+    def index(self) -> None:
+        bodies = (self.body, *(body for _, body in self.earlier))
+        self.searched = "\n".join(dict.fromkeys(folded(metadata_id(body)) for body in bodies))
 
     def as_of(self, at: float) -> Json:
         """The newest body that is no younger than `at`; the oldest one known if all are."""
@@ -60,6 +70,10 @@ class Record:
             if changed_at <= at:
                 return body
         return self.earlier[0][1]
+
+
+def metadata_id(body: Json) -> str:
+    return (body.get("metadata") or {}).get("id") or ""
 
 
 class Store:
@@ -103,6 +117,7 @@ class Store:
                 del record.earlier[0]
             record.earlier.append((record.changed_at, record.body))
             record.body, record.changed_at = body, now
+            record.index()
         record.private.update(private)
         self._write(record)
 
@@ -113,12 +128,19 @@ class Store:
         by: tuple[str, str] | None = None,
         where: Callable[[Json], bool] | None = None,
         after: float = 0.0,
+        containing: str = "",
     ) -> "Listing":
-        """What a list shows: resources created `after` then, as they were a moment ago, none that is younger."""
+        """What a list shows: resources created `after` then, as they were a moment ago, none that is younger.
+
+        `containing` is folded, and part of the metadata's id.
+        """
         at = self._clock.now() - self._list_lag
         records = self._lists.get((kind, *(by or ("", ""))), [])
         stop = bisect_right(records, at, key=_created_at)
         start = bisect_right(records, after, key=_created_at) if after else 0
+        if containing:
+            records = [record for record in records[start:stop] if containing in record.searched]
+            start, stop = 0, len(records)
         return Listing(records, start, max(start, stop), at, where)
 
     def clear(self) -> None:
@@ -133,6 +155,7 @@ class Store:
             self._insert(Record(kind, record_id, created_at, changed_at, body, private))
         else:
             known.changed_at, known.body, known.private = changed_at, body, private
+            known.index()
 
     def _insert(self, record: Record) -> None:
         self._by_id[record.kind][record.id] = record
