@@ -3,9 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import ValidationError
+
 from app.sandbox.checks import Findings, Object, boolean, check_body, text
 from app.sandbox.faults import FAULT
 from app.sandbox.http import Answer, Call, Router, json_answer
+from app.sandbox.problems import invalid
+from app.sandbox.settings import CHANGEABLE
 from app.sandbox.store import Json, Record
 from app.sandbox.transitions import advance_resource, emit_event, seed
 from app.sandbox.world import World
@@ -26,14 +30,8 @@ def _texts(value: Any, path: str, findings: Findings) -> None:
         findings.add(path, "Must be a list of strings.")
 
 
-def _probability(value: Any, path: str, findings: Findings) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        findings.add(path, "Must be a number from 0 to 1.")
-
-
 _EMIT = Object({"type": text}, {"version": text, "data": _object, "bare": boolean})
 _SEED = Object({"kind": text}, {"object": _object})
-_UNRELIABLE = Object({}, {"losses": _probability, "duplicates": _probability, "reorders": _probability})
 _ADVANCE = Object({}, {"id": text, "status": text, "clock_seconds": _seconds})
 _KEYS = Object({"api_keys": _texts})
 
@@ -91,13 +89,15 @@ def add_seed(world: World, call: Call) -> Answer:
     return json_answer({"id": record.id, "object": record.body})
 
 
-def make_unreliable(world: World, call: Call) -> Answer:
-    """How likely webhooks are lost, repeated or overtaken from now on."""
+def change_settings(world: World, call: Call) -> Answer:
+    """Until a reset or the end of the process: where webhooks go, how likely they are lost, and so on."""
     sent = call.json()
-    check_body(sent, _UNRELIABLE, today=world.clock.today())
-    for name, value in sent.items():
-        setattr(world.settings, name, value)
-    return json_answer({name: getattr(world.settings, name) for name in _UNRELIABLE.optional})
+    check_body(sent, _object, today=world.clock.today())
+    try:
+        world.change_settings(sent)
+    except ValidationError as error:
+        raise invalid({f"$.{fault['loc'][0]}": [fault["msg"]] for fault in error.errors()}) from error
+    return json_answer(world.settings.model_dump(mode="json", include=set(CHANGEABLE)))
 
 
 def reset(world: World, _call: Call) -> Answer:
@@ -144,5 +144,5 @@ def control_router() -> Router[World]:
     router.add("POST", "/_control/keys", set_keys)
     router.add("GET", "/_control/state", state)
     router.add("GET", "/_control/deliveries", deliveries)
-    router.add("POST", "/_control/deliveries", make_unreliable)
+    router.add("POST", "/_control/settings", change_settings)
     return router

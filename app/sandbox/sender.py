@@ -13,6 +13,7 @@ class Sender:
     """One request at a time. Opens its connection when needed and again when the other side has closed it."""
 
     def __init__(self, url: str, *, timeout: float) -> None:
+        self.url = url
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None

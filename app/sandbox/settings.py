@@ -27,6 +27,25 @@ _KIND: dict[str, object] = {
 }
 
 
+# What may change while the sandbox runs.
+CHANGEABLE = frozenset(
+    {
+        "webhook_url",
+        "webhook_secrets",
+        "webhook_versions",
+        "signature_encoding",
+        "signature_unit",
+        "activation_delay",
+        "latency_ms",
+        "drift",
+        "duplicates",
+        "reorders",
+        "losses",
+        "answers_late",
+    }
+)
+
+
 class SandboxSettings(BaseSettings):
     """Durations are seconds, but for `latency_ms`."""
 

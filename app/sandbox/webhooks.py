@@ -34,7 +34,6 @@ class Deliveries:
     def __init__(
         self, settings: SandboxSettings, *, clock: Clock, journal: Journal, store: Store, noise: Noise
     ) -> None:
-        self.endpoint = settings.webhook_url
         self._settings = settings
         self._clock = clock
         self._journal = journal
@@ -45,6 +44,10 @@ class Deliveries:
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self.delivered = 0
         self.failed = 0
+
+    @property
+    def endpoint(self) -> str | None:
+        return self._settings.webhook_url
 
     @property
     def pending(self) -> int:
@@ -69,10 +72,9 @@ class Deliveries:
 
     async def run(self) -> None:
         """Sends until it is cancelled."""
-        if self.endpoint:
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(self._settings.webhook_connections):
-                    tasks.create_task(self._work(Sender(self.endpoint, timeout=self._settings.webhook_timeout)))
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._settings.webhook_connections):
+                tasks.create_task(self._work())
 
     async def send_once(self, event: Record) -> tuple[int | None, float]:
         """The status that the endpoint answered (None without an answer) and the seconds it took."""
@@ -111,13 +113,18 @@ class Deliveries:
         else:
             heapq.heappush(self._later, (delivery.due, delivery.id))
 
-    async def _work(self, sender: Sender) -> None:
+    async def _work(self) -> None:
+        sender = Sender("", timeout=0)
         try:
             while True:
                 # One that was cleared while it waited is gone.
                 delivery = self._pending.get(await self._ready.get())
-                if delivery is not None:
-                    await self._attempt(sender, delivery)
+                if delivery is None or not self.endpoint:
+                    continue
+                if sender.url != self.endpoint:
+                    sender.close()
+                    sender = Sender(self.endpoint, timeout=self._settings.webhook_timeout)
+                await self._attempt(sender, delivery)
         finally:
             sender.close()
 

@@ -11,9 +11,10 @@ from app.sandbox.idempotency import Idempotency
 from app.sandbox.journal import Journal
 from app.sandbox.lifecycle import Lifecycle
 from app.sandbox.noise import Noise
+from app.sandbox.problems import invalid
 from app.sandbox.requestlog import RequestLog
-from app.sandbox.settings import SandboxSettings
-from app.sandbox.store import Record, Store
+from app.sandbox.settings import CHANGEABLE, SandboxSettings
+from app.sandbox.store import Json, Record, Store
 from app.sandbox.webhooks import Deliveries
 
 Step = Callable[["World", Record], None]
@@ -24,6 +25,7 @@ class World:
     """`steps` are what happens by itself, by the name under which records wait for it."""
 
     settings: SandboxSettings
+    first_settings: SandboxSettings
     clock: Clock
     journal: Journal
     store: Store
@@ -46,6 +48,7 @@ class World:
         noise = Noise(settings)
         world = cls(
             settings=settings,
+            first_settings=settings.model_copy(),
             clock=clock,
             journal=journal,
             store=store,
@@ -77,8 +80,17 @@ class World:
         self.journal.write("clock", self.clock.offset)
         self.pass_time()
 
+    def change_settings(self, changes: Json) -> None:
+        """Takes over those that may change. Raises a ValidationError for values that make no sense."""
+        known = {name: value for name, value in changes.items() if name in CHANGEABLE}
+        if len(known) < len(changes):
+            raise invalid({f"$.{name}": ["Cannot be changed."] for name in changes if name not in known})
+        changed = type(self.settings)(**{**self.settings.model_dump(), **known})
+        for name in known:
+            setattr(self.settings, name, getattr(changed, name))
+
     def reset(self) -> None:
-        """Forgets everything but the settings; the clock goes on from where it is."""
+        """Back to how it all began: nothing known, the settings as they were, the clock at the machine's time."""
         self.journal.clear()
         self.store.clear()
         self.idempotency.clear()
@@ -86,8 +98,10 @@ class World:
         self.deliveries.clear()
         self.lifecycle.clear()
         self.log.clear()
+        self.clock.offset = 0.0
+        for name in CHANGEABLE:
+            setattr(self.settings, name, getattr(self.first_settings, name))
         self.api_keys = set(self.settings.api_keys)
-        self.journal.write("clock", self.clock.offset)
 
     def _run_due(self) -> None:
         for name, record in self.lifecycle.take_due(self.clock.now()):

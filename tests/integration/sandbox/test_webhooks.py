@@ -160,3 +160,25 @@ async def test_deliveries_outlive_a_restart(tmp_path: Path) -> None:
         async with running(**settings) as (sandbox, _):
             await until(lambda: sandbox.world.deliveries.delivered == 1)
         assert len({one.body for one in receiver.received}) == 1
+
+
+async def test_the_endpoint_and_its_secret_can_change_while_the_sandbox_runs() -> None:
+    async with receiving() as first, receiving() as second, running(webhook_url=first.url) as (_, client):
+        await create(client)
+        await first.wait_for(1)
+        await client.post("/_control/settings", json={"webhook_url": second.url, "webhook_secrets": [SECRET]})
+        await create(client)
+        [received] = await second.wait_for(1)
+    assert len(first.received) == 1
+    assert len(signature_parts(received)) == 2
+
+
+async def test_many_deliveries_wait_for_an_endpoint_that_is_down_and_go_out_when_it_is_back() -> None:
+    async with (
+        receiving() as receiver,
+        running(webhook_url="http://127.0.0.1:9/", retry_scale=0.0001) as (sandbox, client),
+    ):
+        await create(client, 200)
+        await client.post("/_control/settings", json={"webhook_url": receiver.url})
+        await until(lambda: sandbox.world.deliveries.delivered == 200)
+    assert len({received.body for received in receiver.received}) == 200

@@ -115,3 +115,20 @@ async def test_only_known_statuses_and_resources_can_be_set(sandbox: SandboxClie
     assert (await sandbox.post("/_control/advance", json={"id": employer["id"], "status": "gone"})).status_code == 400
     answer = await sandbox.post("/_control/advance", json={"id": employer["id"], "status": "active"})
     assert answer.json()["resource"]["status"] == "active"
+
+
+async def test_some_settings_can_change_and_come_back_with_a_reset(sandbox: SandboxClient) -> None:
+    changed = await sandbox.created("/_control/settings", {"losses": 0.5, "webhook_versions": ["v1", "v2"]})
+    assert (changed["losses"], changed["webhook_versions"]) == (0.5, ["v1", "v2"])
+    for wrong in ('{"losses": 2}', '{"webhook_versions": ["v3"]}', '{"port": 1}', "[]"):
+        answer = await sandbox.post("/_control/settings", content=wrong)
+        assert answer.json()["error_code"] == "invalid_request"
+    await sandbox.post("/_control/reset")
+    assert (await sandbox.created("/_control/settings", {}))["losses"] == 0
+
+
+async def test_reset_brings_the_clock_back(sandbox: SandboxClient) -> None:
+    before = (await sandbox.created("/_control/advance", {}))["now"]
+    await sandbox.advance(10_000)
+    await sandbox.post("/_control/reset")
+    assert (await sandbox.created("/_control/advance", {}))["now"] < before + 1_000

@@ -247,9 +247,3 @@ async def test_lists_of_policies_show_those_in_force_unless_asked_otherwise(open
     assert [policy["status"] for policy in listed["items"]] == ["active", "scheduled"]
     assert (await sandbox.read("/policies", status="expired,cancelled"))["total_count"] == 2
     assert (await sandbox.get("/policies", params={"status": "gone"})).status_code == 400
-
-
-async def test_deliveries_can_be_made_unreliable(sandbox: SandboxClient) -> None:
-    changed = await sandbox.created("/_control/deliveries", {"losses": 0.5})
-    assert changed == {"losses": 0.5, "duplicates": 0, "reorders": 0}
-    assert (await sandbox.post("/_control/deliveries", json={"losses": 2})).status_code == 400
