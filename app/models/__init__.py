@@ -1,6 +1,7 @@
 """One table a file. Importing this package registers all of them."""
 
 from app.models.audit_entry import AuditEntry
+from app.models.batch import Batch, BatchLine, BatchState
 from app.models.dead_letter import DeadLetter
 from app.models.employee import Employee
 from app.models.employer import Employer
@@ -23,6 +24,9 @@ from app.models.session_grant import SessionGrant
 
 __all__ = [
     "AuditEntry",
+    "Batch",
+    "BatchLine",
+    "BatchState",
     "DeadLetter",
     "Employee",
     "Employer",

@@ -1,0 +1,102 @@
+"""POST and GET of batches."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Path, Request
+from pydantic import BaseModel
+
+from app.auth.callers import SyncCaller
+from app.errors import UnsupportedMediaType
+from app.sync.batches import progress, receive, rejected_lines
+from app.sync.views import FieldFault
+from app.web.dependencies import LookupKeyDep, SessionDep, SessionsDep
+from app.web.openapi import problems
+from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.routing import router as new_router
+
+router = new_router(prefix="/internal/batches", tags=["sync"])
+
+NDJSON = "application/x-ndjson"
+BatchId = Annotated[UUID, Path(description="As POST answered it")]
+
+
+class BatchOut(BaseModel):
+    """A batch and how many of its lines are where."""
+
+    id: UUID
+    state: Literal["receiving", "processing", "done", "incomplete"]
+    total: int
+    pending: int
+    synced: int
+    rejected: int
+    unchanged: int
+    skipped: int
+
+
+class BatchError(BaseModel):
+    """A line that was refused, here or by Kota."""
+
+    line: int
+    kind: str | None
+    ref: str | None
+    code: str | None
+    errors: list[FieldFault]
+    kota_trace_id: str | None
+
+
+class BatchErrorList(BaseModel):
+    """A page of refused lines."""
+
+    items: list[BatchError]
+    next_cursor: str | None
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Say what many records are",
+    responses=problems(401, 403, 413, 415, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                NDJSON: {
+                    "schema": {"type": "string"},
+                    "example": '{"kind": "employee", "ref": "emp-42", "record": {"employer_ref": "acme-ie"}}\n',
+                }
+            },
+        }
+    },
+)
+async def create_batch(
+    request: Request, _caller: SyncCaller, sessions: SessionsDep, lookup_key: LookupKeyDep
+) -> BatchOut:
+    """One record a line, `{"kind", "ref", "record"}`, as its PUT would take it; at most 50,000 lines. Employers come
+    before their employees. A refused line does not stop the others."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != NDJSON:
+        raise UnsupportedMediaType(f"Send {NDJSON}.")
+    batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=datetime.now(UTC))
+    async with sessions() as session:
+        return BatchOut.model_validate(await progress(session, batch_id))
+
+
+@router.get("/{id}", summary="How far a batch is", responses=problems(401, 403, 404, 422))
+async def get_batch(id: BatchId, _caller: SyncCaller, session: SessionDep) -> BatchOut:
+    """Counts of its lines."""
+    return BatchOut.model_validate(await progress(session, id))
+
+
+@router.get("/{id}/errors", summary="The lines of a batch that were refused", responses=problems(401, 403, 404, 422))
+async def list_batch_errors(id: BatchId, _caller: SyncCaller, session: SessionDep, page: PageDep) -> BatchErrorList:
+    """Those that were refused here, and those whose record Kota rejected."""
+    after = 0
+    if page.after is not None:
+        if len(page.after) != 1 or not page.after[0].isdecimal() or len(page.after[0]) > 9:
+            raise bad_cursor()
+        after = int(page.after[0])
+    found = await rejected_lines(session, id, after=after, limit=page.limit + 1)
+    items = found[: page.limit]
+    cursor = encode_cursor(str(items[-1]["line"])) if len(found) > page.limit else None
+    return BatchErrorList(items=[BatchError.model_validate(item) for item in items], next_cursor=cursor)
