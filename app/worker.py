@@ -125,6 +125,7 @@ def sync_rules(settings: Settings) -> SyncRules:
         look_up_after=settings.look_up_after,
         probe_every=settings.push_probe_every,
         restored=settings.restored,
+        retain_batches=settings.retain_batch_lines,
     )
 
 

@@ -6,7 +6,7 @@ errors, and why a ring says no more than a name.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -29,6 +29,12 @@ _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 async def ring(session: AsyncSession | AsyncConnection, name: str) -> None:
     """Ring `name` when the transaction commits. At most 7,999 bytes; no personal data, it is visible to all."""
     await session.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": name})
+
+
+async def ring_all(session: AsyncSession | AsyncConnection, names: Sequence[str]) -> None:
+    """Ring several names in one statement."""
+    statement = text("SELECT pg_notify(:channel, name) FROM unnest(CAST(:names AS text[])) AS name")
+    await session.execute(statement, {"channel": CHANNEL, "names": list(names)})
 
 
 class Bell:

@@ -4,17 +4,17 @@ Whatever a create will send is on disk when that transaction commits, before its
 key, the exact bytes, the time and a fingerprint of the API key.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Employer, SyncState
+from app.models import Employee, Employer, SyncState
 from app.queue.leases import Lease, claim, release
 from app.sync.gate import opening
 from app.sync.kinds import Fields, Kind, Record
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 ROUNDS = 20
 """Claims in a row that may find records with nothing to send, before somebody else gets a turn."""
+LEASE_SHARE = 0.9
+"""Of a lease; the rest is for clocks, and for writing the result."""
 LOOK_FOR_EMPLOYER = timedelta(seconds=30)
 
 
@@ -46,6 +48,8 @@ class Push:
 
     ref: str
     token: UUID
+    until: float
+    """When the lease runs out, on the event loop's clock and with some time to spare: nothing is sent after it."""
     version: int
     """The version that is sent: of a repeated create, the one that was sent first."""
     attempts: int
@@ -62,6 +66,25 @@ class Push:
     """The body of an earlier update whose outcome is not known."""
 
 
+class EmployerIds:
+    """Kota's ids of employers, by reference. Kept for the run: once there is one, it never changes."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+
+    async def learn(self, session: AsyncSession, records: Sequence[Record]) -> None:
+        """Read those that these records need and nobody knows yet."""
+        refs = {record.employer_ref for record in records if isinstance(record, Employee)} - self._ids.keys()
+        if refs:
+            statement = select(Employer.ref, Employer.kota_id).where(Employer.ref.in_(refs))
+            rows = await session.execute(statement.where(Employer.kota_id.is_not(None)))
+            self._ids |= {ref: kota_id for ref, kota_id in rows if kota_id is not None}
+
+    def of(self, record: Record) -> str | None:
+        """The id of the record's employer; None if it has none."""
+        return self._ids.get(record.employer_ref) if isinstance(record, Employee) else None
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
     """What holds for every claim."""
@@ -72,7 +95,9 @@ class ClaimRules:
     restored: bool
 
 
-async def claim_pushes(session: AsyncSession, kind: Kind, *, limit: int, rules: ClaimRules) -> list[Push]:
+async def claim_pushes(
+    session: AsyncSession, kind: Kind, *, limit: int, rules: ClaimRules, employer_ids: EmployerIds
+) -> list[Push]:
     """At most `limit` pushes to do now. Records that need no call are settled on the way."""
     open_for = await opening(
         session,
@@ -85,26 +110,35 @@ async def claim_pushes(session: AsyncSession, kind: Kind, *, limit: int, rules: 
     where = () if open_for.creates else (kind.model.kota_id.is_not(None),)
     for _ in range(ROUNDS if open_for.limit else 0):
         records = await claim(session, kind.model, limit=open_for.limit, lease=rules.lease, where=where)
-        pushes = await _prepare(session, kind, records, rules=rules, is_probe=open_for.is_probe)
+        pushes = await _prepare(
+            session, kind, records, rules=rules, employer_ids=employer_ids, is_probe=open_for.is_probe
+        )
         if pushes or not records:
             return pushes
     return []
 
 
 async def _prepare(
-    session: AsyncSession, kind: Kind, records: Sequence[Record], *, rules: ClaimRules, is_probe: bool
+    session: AsyncSession,
+    kind: Kind,
+    records: Sequence[Record],
+    *,
+    rules: ClaimRules,
+    employer_ids: EmployerIds,
+    is_probe: bool,
 ) -> list[Push]:
     if not records:
         return []
-    now = (await session.scalars(select(func.now()))).one()
-    employer_ids = await _employer_ids(session, kind, records)
+    # The lease was given at the transaction's own now, by the database's clock.
+    now = max(record.lease_until for record in records if record.lease_until is not None) - rules.lease
+    await employer_ids.learn(session, records)
     pushes: list[Push] = []
     settled: list[Settlement] = []
     for record in records:
-        employer_id = employer_ids.get(getattr(record, "employer_ref", ""))
+        employer_id = employer_ids.of(record)
         step = next_step(kind, record, employer_id=employer_id, now=now, rules=rules.plan)
         if isinstance(step, Create | Update | LookUp):
-            pushes.append(_push(record, step, employer_id=employer_id, is_probe=is_probe))
+            pushes.append(_push(record, step, employer_id=employer_id, lease=rules.lease, is_probe=is_probe))
         else:
             settled.append(without_call(record, step))
     if settled:
@@ -115,15 +149,9 @@ async def _prepare(
     return pushes
 
 
-async def _employer_ids(session: AsyncSession, kind: Kind, records: Sequence[Any]) -> dict[str, str | None]:
-    if not kind.has_employer:
-        return {}
-    refs = {record.employer_ref for record in records}
-    rows = await session.execute(select(Employer.ref, Employer.kota_id).where(Employer.ref.in_(refs)))
-    return dict(rows.tuples().all())
-
-
-def _push(record: Record, step: Create | Update | LookUp, *, employer_id: str | None, is_probe: bool) -> Push:
+def _push(
+    record: Record, step: Create | Update | LookUp, *, employer_id: str | None, lease: timedelta, is_probe: bool
+) -> Push:
     if record.lease_token is None:
         raise ValueError("a claimed record has a lease token")
     first = isinstance(step, Create) and step.key is None
@@ -131,6 +159,7 @@ def _push(record: Record, step: Create | Update | LookUp, *, employer_id: str | 
     return Push(
         ref=record.ref,
         token=record.lease_token,
+        until=asyncio.get_running_loop().time() + lease.total_seconds() * LEASE_SHARE,
         version=record.push_version if repeated and record.push_version is not None else record.version,
         attempts=record.attempts,
         step=step,

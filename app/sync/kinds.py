@@ -8,8 +8,6 @@ from app.models import Employee, Employer
 
 Record = Employer | Employee
 
-SETTLED = "sync_settled"
-"""The channel that rings when pushes have ended."""
 
 LEAVING = frozenset({"offboarding", "inactive"})
 """Kota's states of a record that a sync must leave alone: a nightly feed must not re-hire a leaver."""
@@ -65,3 +63,8 @@ KINDS = {kind.name: kind for kind in (EMPLOYERS, EMPLOYEES)}
 
 Fields = dict[str, Any]
 """A record in Kota's field names, without nulls: a field that is not there is not set."""
+
+
+def settled_name(kind: Kind, ref: str) -> str:
+    """What rings when a push of this record has ended."""
+    return f"sync_settled {kind.name.value} {ref}"

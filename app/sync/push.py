@@ -1,12 +1,13 @@
 """Bring one record to Kota: call, and turn the answer into what is written down. No transaction is open meanwhile."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 
 from app.db.engine import Sessions
-from app.kota import Employee, Employer, KotaClient, KotaError, KotaProblem, Verdict, verdict
+from app.kota import Employee, Employer, KotaClient, KotaError, KotaProblem, KotaUnreachable, Verdict, verdict
 from app.models import SyncState
 from app.ops.metrics import PUSHES
 from app.queue.backoff import Backoff
@@ -50,8 +51,19 @@ class Pusher:
 
     async def push(self, push: Push) -> None:
         """Do one push and settle it."""
+        self._settler.under_way += 1
         try:
-            settlement = await self._without_sending(push) or await self._send(push)
+            await self._push(push)
+        finally:
+            self._settler.under_way -= 1
+
+    async def _push(self, push: Push) -> None:
+        try:
+            # Sent after the lease, it could overtake what the next holder sends.
+            async with asyncio.timeout_at(push.until):
+                settlement = await self._without_sending(push) or await self._send(push)
+        except TimeoutError:
+            settlement = await self._failure(push, KotaUnreachable("push", "the lease ran out", may_have_happened=True))
         except KotaError as error:
             settlement = await self._failure(push, error)
         if await self._settler.settle(settlement):

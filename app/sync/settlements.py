@@ -5,8 +5,9 @@ so one that comes too late is refused alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -31,9 +32,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import EncryptedBytes, EncryptedJSON
 from app.models import Employee, SyncState
-from app.queue.bell import ring
+from app.queue.bell import ring_all
 from app.queue.dirty import Resource, mark_all_dirty
-from app.sync.kinds import EMPLOYEES, SETTLED, Fields, Kind, KindName
+from app.sync.kinds import EMPLOYEES, Fields, Kind, KindName, settled_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,79 +91,89 @@ async def write(session: AsyncSession, kind: Kind, settlements: Sequence[Settlem
 
     Raises IntegrityError if a `kota_id` belongs to another record already.
     """
-    given = _given(settlements)
-    model = kind.model
+    rows = (await session.execute(_statement(kind), _arrays(settlements))).all()
+    known = [(row.ref, row.kota_id) for row in rows if row.is_new]
+    if known:
+        await mark_all_dirty(session, [Resource(kind.name.value, kota_id) for _, kota_id in known])
+    names = [settled_name(kind, row.ref) for row in rows]
+    if any(row.next_attempt_at is not None for row in rows):
+        names.append(kind.lane)
+    if kind.name is KindName.EMPLOYER and known and await _wake_employees(session, [ref for ref, _ in known]):
+        names.append(EMPLOYEES.lane)
+    await ring_all(session, names)
+    return {row.token for row in rows}
+
+
+def _arrays(settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
+    """The settlements as a table: an array a column."""
+    arrays = {f"new_{name}": [getattr(item, name) for item in settlements] for name in _COLUMNS}
+    arrays["new_state"] = [item.state.value for item in settlements]
+    arrays["new_retry_in"] = [
+        item.retry_in.total_seconds() if item.retry_in is not None else None for item in settlements
+    ]
+    return arrays
+
+
+@cache
+def _statement(kind: Kind) -> Any:
+    """One update for any number of settlements, built once: building it costs more than sending it."""
+    table = kind.model.__table__
+    arrays = [bindparam(f"new_{name}", type_=ARRAY(type_)) for name, type_ in _COLUMNS.items()]
+    columns = [column(name, _on_disk(type_)) for name, type_ in _COLUMNS.items()]
+    given = func.unnest(*arrays).table_valued(*columns).render_derived()
     # Locked in the order of the key, as every writer of several records does.
     locked = (
-        select(model.ref)
-        .join(given, (model.ref == given.c.ref) & (model.lease_token == given.c.token))
-        .order_by(model.ref)
-        .with_for_update(of=model)
+        select(table.c.ref)
+        .join(given, (table.c.ref == given.c.ref) & (table.c.lease_token == given.c.token))
+        .order_by(table.c.ref)
+        .with_for_update(of=table)
         .cte("locked")
     )
-    statement = (
-        update(model)
-        .where(model.ref == locked.c.ref, model.ref == given.c.ref)
-        .values(**_values(kind, given))
-        .returning(model.ref, model.kota_id, given.c.token, given.c.kota_id, model.next_attempt_at)
-        .execution_options(synchronize_session=False)
+    return (
+        update(table)
+        .where(table.c.ref == locked.c.ref, table.c.ref == given.c.ref)
+        .values(**_values(table, given.c))
+        .returning(
+            table.c.ref,
+            table.c.kota_id,
+            table.c.next_attempt_at,
+            given.c.token,
+            given.c.kota_id.is_not(None).label("is_new"),
+        )
     )
-    rows = (await session.execute(statement)).all()
-    known = [(ref, kota_id) for ref, kota_id, _, new_id, _ in rows if new_id is not None]
-    await mark_all_dirty(session, [Resource(kind.name.value, kota_id) for _, kota_id in known])
-    if kind.name is KindName.EMPLOYER and known:
-        await _wake_employees(session, [ref for ref, _ in known])
-    if any(due is not None for *_, due in rows):
-        await ring(session, kind.lane)
-    if rows:
-        await ring(session, SETTLED)
-    return {token for _, _, token, _, _ in rows}
-
-
-def _given(settlements: Sequence[Settlement]) -> Any:
-    """The settlements as a table: an array a column."""
-    rows = [replace(item, retry_in=None) for item in settlements]
-    values = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
-    values["state"] = [row.state.value for row in rows]
-    values["retry_in"] = [item.retry_in.total_seconds() if item.retry_in is not None else None for item in settlements]
-    arrays = [bindparam(None, values[name], type_=ARRAY(type_)) for name, type_ in _COLUMNS.items()]
-    columns = [column(name, _on_disk(type_)) for name, type_ in _COLUMNS.items()]
-    return func.unnest(*arrays).table_valued(*columns).render_derived()
 
 
 def _on_disk(type_: Any) -> Any:
     return LargeBinary() if isinstance(type_, EncryptedBytes | EncryptedJSON) else type_
 
 
-def _values(kind: Kind, given: Any) -> dict[str, Any]:
-    model, new = kind.model, given.c
-    overtaken = model.version != new.version
+def _values(table: Any, new: Any) -> dict[str, Any]:
+    old = table.c
+    overtaken = old.version != new.version
     wait = func.make_interval(0, 0, 0, 0, 0, 0, new.retry_in)
 
-    def unless_forgotten(kept: ColumnElement[Any], else_: Any = None) -> ColumnElement[Any]:
-        return case((new.forget_push, null() if else_ is None else else_), else_=kept)
+    def unless_forgotten(kept: ColumnElement[Any], otherwise: Any = None) -> ColumnElement[Any]:
+        return case((new.forget_push, null() if otherwise is None else otherwise), else_=kept)
 
     return {
         "lease_token": None,
         "lease_until": None,
-        "kota_id": func.coalesce(model.kota_id, new.kota_id),
-        "synced": func.coalesce(new.synced, model.__table__.c.synced),
-        "synced_version": case((new.synced.is_not(None), new.version), else_=model.synced_version),
+        "kota_id": func.coalesce(old.kota_id, new.kota_id),
+        "synced": func.coalesce(new.synced, old.synced),
+        "synced_version": case((new.synced.is_not(None), new.version), else_=old.synced_version),
         "state": case((overtaken, SyncState.PENDING.value), else_=new.state),
         "next_attempt_at": case(
             (new.retry_in.is_not(None), func.now() + wait),
             (overtaken | (new.state == SyncState.PENDING.value), func.now()),
             else_=None,
         ),
-        "attempts": case(
-            (new.done, 0), (new.took_no_attempt, func.greatest(model.attempts - 1, 0)), else_=model.attempts
-        ),
-        "push_key": unless_forgotten(model.__table__.c.push_key),
-        "push_body": unless_forgotten(model.__table__.c.push_body, new.push_body),
-        "push_version": unless_forgotten(model.__table__.c.push_version),
-        "push_started_at": unless_forgotten(model.__table__.c.push_started_at),
-        "push_tried_at": unless_forgotten(case((new.sent, func.now()), else_=model.push_tried_at)),
-        "push_api_key": unless_forgotten(model.__table__.c.push_api_key),
+        "attempts": case((new.done, 0), (new.took_no_attempt, func.greatest(old.attempts - 1, 0)), else_=old.attempts),
+        "push_key": unless_forgotten(old.push_key),
+        "push_body": unless_forgotten(old.push_body, new.push_body),
+        "push_version": unless_forgotten(old.push_version),
+        "push_started_at": unless_forgotten(old.push_started_at),
+        "push_tried_at": unless_forgotten(case((new.sent, func.now()), else_=old.push_tried_at)),
+        "push_api_key": unless_forgotten(old.push_api_key),
         "push_look_up": new.look_up,
         "error_code": new.error_code,
         "error_trace_id": new.error_trace_id,
@@ -171,8 +182,8 @@ def _values(kind: Kind, given: Any) -> dict[str, Any]:
     }
 
 
-async def _wake_employees(session: AsyncSession, employer_refs: Sequence[str]) -> None:
-    """Let employees go on that waited for these employers to get their ids."""
+async def _wake_employees(session: AsyncSession, employer_refs: Sequence[str]) -> bool:
+    """Let employees go on that waited for these employers to get their ids; whether there were any."""
     waiting = (
         select(Employee.ref)
         .where(
@@ -192,5 +203,4 @@ async def _wake_employees(session: AsyncSession, employer_refs: Sequence[str]) -
         .returning(Employee.ref)
         .execution_options(synchronize_session=False)
     )
-    if woken.first() is not None:
-        await ring(session, EMPLOYEES.lane)
+    return woken.first() is not None

@@ -18,6 +18,10 @@ log = structlog.get_logger(__name__)
 
 MOST = 100
 """Results in one transaction."""
+BUSY = 5
+"""Pushes under way from which on results are gathered."""
+GATHER = 0.04
+"""Seconds for which they are: a commit for each would cost the database and us more than all else."""
 
 
 class Settler:
@@ -30,6 +34,8 @@ class Settler:
         self._patience = patience.total_seconds()
         self._waiting: list[tuple[Settlement, asyncio.Future[bool]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self.under_way = 0
+        """Pushes that will soon have a result; counted by whoever does them."""
 
     async def settle(self, settlement: Settlement) -> bool:
         """Write it with whatever else is ready; False if the lease was lost and nothing was written."""
@@ -42,6 +48,8 @@ class Settler:
 
     async def _write_all(self) -> None:
         while self._waiting:
+            if self.under_way - len(self._waiting) >= BUSY:
+                await asyncio.sleep(GATHER)
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             try:
                 held = await self._write([settlement for settlement, _ in batch])

@@ -8,10 +8,8 @@ from sqlalchemy import select
 from app.db.engine import Sessions
 from app.models import SyncState
 from app.queue.bell import Bell
-from app.sync.kinds import SETTLED, Kind
+from app.sync.kinds import Kind, settled_name
 
-CALM = 0.02
-"""Seconds between looks at most: many records settle at once, and one look tells of all of them."""
 LONGEST = 1.0
 """Seconds between looks at least: a ring may be lost."""
 
@@ -22,7 +20,7 @@ async def wait_until_settled(
     """Whether Kota gave its verdict on `version`, or a later one, within that time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within.total_seconds()
-    async with bell.ear(SETTLED) as rung:
+    async with bell.ear(settled_name(kind, ref)) as rung:
         while True:
             rung.clear()
             if await _is_settled(sessions, kind, ref, version=version):
@@ -32,7 +30,6 @@ async def wait_until_settled(
                 return False
             try:
                 await asyncio.wait_for(rung.wait(), min(left, LONGEST))
-                await asyncio.sleep(min(left, CALM))
             except TimeoutError:
                 continue
 

@@ -12,7 +12,8 @@ from app.queue.backoff import Backoff
 from app.queue.lanes import Lane
 from app.queue.periodic import Periodic
 from app.sync import gate
-from app.sync.claims import ClaimRules, Push, claim_pushes, release_pushes
+from app.sync.batches import prune_batches
+from app.sync.claims import ClaimRules, EmployerIds, Push, claim_pushes, release_pushes
 from app.sync.kinds import EMPLOYEES, EMPLOYERS, Kind
 from app.sync.looks import Looks
 from app.sync.plan import PlanRules
@@ -32,6 +33,7 @@ class SyncRules:
     look_up_after: timedelta
     probe_every: timedelta
     restored: bool
+    retain_batches: timedelta
 
 
 def sync_lanes(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Sequence[Lane[Push]]:
@@ -41,13 +43,21 @@ def sync_lanes(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Seq
 
 
 def sync_periodic(*, sessions: Sessions, rules: SyncRules) -> Sequence[Periodic]:
-    """The gate of a restored database: noted while the setting says so, forgotten once it does not."""
+    """The gate of a restored database, noted while the setting says so and forgotten once it does not; and the end of
+    old batches."""
 
     async def note_restore() -> None:
         async with sessions.begin() as session:
             await (gate.hold_creates(session) if rules.restored else gate.forget_restore(session))
 
-    return [Periodic("sync_restore_gate", every=timedelta(minutes=1), run=note_restore)]
+    async def prune() -> None:
+        async with sessions.begin() as session:
+            await prune_batches(session, older_than=rules.retain_batches)
+
+    return [
+        Periodic("sync_restore_gate", every=timedelta(minutes=1), run=note_restore),
+        Periodic("sync_prune_batches", every=timedelta(hours=1), run=prune),
+    ]
 
 
 def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, looks: Looks, rules: SyncRules) -> Lane[Push]:
@@ -71,11 +81,13 @@ def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, looks: Looks, rul
         restored=rules.restored,
     )
 
+    employer_ids = EmployerIds()
+
     async def claim(session: AsyncSession, limit: int) -> Sequence[Push]:
         # While Kota wants fewer calls, leased rows would only wait here.
         if kota.limiter.pause > 0:
             return []
-        return await claim_pushes(session, kind, limit=limit, rules=claim_rules)
+        return await claim_pushes(session, kind, limit=limit, rules=claim_rules, employer_ids=employer_ids)
 
     async def release(session: AsyncSession, pushes: Sequence[Push]) -> None:
         await release_pushes(session, kind, pushes)
@@ -85,5 +97,6 @@ def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, looks: Looks, rul
         claim=claim,
         work=pusher.push,
         release=release,
-        in_flight=rules.in_flight,
+        # The client's slots bound the calls. As many again wait for their commit, or for a slot.
+        in_flight=2 * rules.in_flight,
     )

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tests.bench.result import Result
 
-BENCHMARKS = ("process", "sessions")
+BENCHMARKS = ("process", "sessions", "sync")
 
 
 def main(names: list[str]) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 
 from tests.bench.result import Result
+from tests.processes import resident_mib
 from tests.support.stack import Stack
 
 REQUESTS, CONNECTIONS = 5000, 16
@@ -23,7 +24,7 @@ def run(folder: Path) -> list[Result]:
         stack.wait_ready()
         ready = time.perf_counter() - started
         asyncio.run(_load(stack))
-        memory = _resident_mib(api.pid)
+        memory = resident_mib(api.pid)
     return [
         Result("API: ready", ready, READY_WITHIN, "s", "<=", 1.0),
         Result("API: memory after load", memory, MEMORY, "MiB", "<=", 1.0),
@@ -40,9 +41,3 @@ async def _load(stack: Stack) -> None:
                 assert answer.status_code in {409, 429}, answer.text
 
         await asyncio.gather(*(many() for _ in range(CONNECTIONS)))
-
-
-def _resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(kib) / 1024
