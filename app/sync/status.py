@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kota import Employee as KotaEmployee
 from app.kota import Employer as KotaEmployer
 from app.models import Employee, Employer
-from app.sync.kinds import KINDS, KindName, Record
+from app.sync.kinds import KINDS, KindName
 from app.sync.looks import reference_of
 
 
@@ -36,35 +38,56 @@ async def record_status(
     Lock the row of the dirty resource after this, never before: pushes take them in this order.
     """
     name = KindName(kind)
-    record = await _by_kota_id(session, name, found) or await _by_reference(session, name, found)
-    if record is None:
+    values = {"found_id": found.id, "status": found.status, "now": now}
+    row = (await session.execute(_by_kota_id(name), values)).one_or_none()
+    if row is None:
+        ref = await _ref_of(session, name, found)
+        row = (await session.execute(_by_ref(name), values | {"found_ref": ref})).one_or_none() if ref else None
+    if row is None:
         return None
-    before = record.kota_status
-    record.kota_status = found.status
-    record.kota_status_at = now
-    await session.flush()
-    employer_ref = record.employer_ref if isinstance(record, Employee) else record.ref
-    return StatusChange(kind=name, ref=record.ref, employer_ref=employer_ref, before=before, after=found.status)
+    return StatusChange(kind=name, ref=row.ref, employer_ref=row.employer_ref, before=row.before, after=found.status)
 
 
-async def _by_kota_id(session: AsyncSession, kind: KindName, found: KotaEmployer | KotaEmployee) -> Record | None:
-    model = KINDS[kind].model
-    statement = select(model).where(model.kota_id == found.id).with_for_update(key_share=True)
-    record: Record | None = await session.scalar(statement)
-    return record
-
-
-async def _by_reference(session: AsyncSession, kind: KindName, found: KotaEmployer | KotaEmployee) -> Record | None:
-    """A record whose create was not answered yet: its event may come first."""
+async def _ref_of(session: AsyncSession, kind: KindName, found: KotaEmployer | KotaEmployee) -> str | None:
+    """The reference of a record whose create was not answered yet: its event may come first."""
     reference = reference_of(found)
-    if reference is None:
-        return None
-    model = KINDS[kind].model
-    statement = select(model).where(model.ref == reference, model.kota_id.is_(None)).with_for_update(key_share=True)
-    record: Record | None = await session.scalar(statement)
-    if isinstance(record, Employee):
-        # A reference is unique here, but not at Kota: another employer's employee may carry the same.
-        employer_id = await session.scalar(select(Employer.kota_id).where(Employer.ref == record.employer_ref))
-        if not isinstance(found, KotaEmployee) or employer_id is None or found.employer_id != employer_id:
-            return None
-    return record
+    if reference is None or kind is KindName.EMPLOYER:
+        return reference
+    # A reference is unique here, but not at Kota: another employer's employee may carry the same.
+    employer_id = await session.scalar(
+        select(Employer.kota_id).join(Employee, Employee.employer_ref == Employer.ref).where(Employee.ref == reference)
+    )
+    of_this_employer = isinstance(found, KotaEmployee) and employer_id is not None and found.employer_id == employer_id
+    return reference if of_this_employer else None
+
+
+# Built once, and without the record's texts, which would have to be decrypted: every event of a record comes by here.
+
+
+@cache
+def _by_kota_id(kind: KindName) -> Any:
+    table = KINDS[kind].model.__table__
+    return _update(kind, table.c.kota_id == bindparam("found_id"))
+
+
+@cache
+def _by_ref(kind: KindName) -> Any:
+    table = KINDS[kind].model.__table__
+    return _update(kind, (table.c.ref == bindparam("found_ref")) & table.c.kota_id.is_(None))
+
+
+def _update(kind: KindName, condition: Any) -> Any:
+    table = KINDS[kind].model.__table__
+    locked = (
+        select(table.c.ref, table.c.kota_status.label("before"))
+        .where(condition)
+        .with_for_update(key_share=True)
+        .cte("locked")
+    )
+    employer_ref = table.c.employer_ref if kind is KindName.EMPLOYEE else table.c.ref
+    return (
+        update(table)
+        .where(table.c.ref == locked.c.ref)
+        .values(kota_status=bindparam("status", type_=Text), kota_status_at=bindparam("now"))
+        .returning(table.c.ref, locked.c.before, employer_ref.label("employer_ref"))
+    )
