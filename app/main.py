@@ -17,6 +17,7 @@ from app.services import open_services
 from app.sessions.routes import router as sessions_router
 from app.settings import Settings, load_settings
 from app.sync.batch_routes import router as batches_router
+from app.sync.offboarding.routes import router as offboarding_router
 from app.sync.routes import router as sync_router
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
@@ -31,6 +32,7 @@ ROUTERS = (
     webhooks_router,
     sync_router,
     batches_router,
+    offboarding_router,
     events_router,
     audit_router,
     notifications_router,

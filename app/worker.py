@@ -82,7 +82,7 @@ def _outbox_lanes(services: Services, host: Host | None) -> Sequence[Lane[Any]]:
 def periodic_of(services: Services) -> Sequence[Periodic]:
     """Everything that is done now and then."""
     return [
-        *sync_periodic(sessions=services.sessions, rules=sync_rules(services.settings)),
+        *sync_periodic(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings)),
         *_event_periodic(services),
     ]
 

@@ -14,6 +14,7 @@ from app.models.notification import (
     NotificationState,
 )
 from app.models.outbox_message import OutboxMessage, OutboxState
+from app.models.offboarding import Offboarding, OffboardingState
 from app.models.periodic_task import PeriodicTask
 from app.models.push_gate import Gate, PushGate
 from app.models.reconcile_cursor import ReconcileCursor
@@ -40,6 +41,8 @@ __all__ = [
     "NotificationState",
     "OutboxMessage",
     "OutboxState",
+    "Offboarding",
+    "OffboardingState",
     "PeriodicTask",
     "PushGate",
     "ReconcileCursor",

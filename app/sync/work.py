@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +16,8 @@ from app.sync.batches import prune_batches
 from app.sync.claims import ClaimRules, EmployerIds, Push, claim_pushes, release_pushes
 from app.sync.kinds import EMPLOYEES, EMPLOYERS, Kind
 from app.sync.looks import Looks
+from app.sync.offboarding.resolve import resolve_open
+from app.sync.offboarding.service import Context
 from app.sync.plan import PlanRules
 from app.sync.push import Pusher, PushRules
 from app.sync.settler import Settler
@@ -42,9 +44,9 @@ def sync_lanes(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Seq
     return [_lane(kind, sessions=sessions, kota=kota, looks=looks, rules=rules) for kind in (EMPLOYERS, EMPLOYEES)]
 
 
-def sync_periodic(*, sessions: Sessions, rules: SyncRules) -> Sequence[Periodic]:
-    """The gate of a restored database, noted while the setting says so and forgotten once it does not; and the end of
-    old batches."""
+def sync_periodic(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Sequence[Periodic]:
+    """The gate of a restored database, noted while the setting says so and forgotten once it does not; offboardings of
+    which nobody learnt the outcome; and the end of old batches."""
 
     async def note_restore() -> None:
         async with sessions.begin() as session:
@@ -54,7 +56,13 @@ def sync_periodic(*, sessions: Sessions, rules: SyncRules) -> Sequence[Periodic]
         async with sessions.begin() as session:
             await prune_batches(session, older_than=rules.retain_batches)
 
+    async def resolve() -> None:
+        # Sends what is confirmed already; the key of tokens is not needed for that.
+        context = Context(sessions, kota, b"", rules.lease, "worker")
+        await resolve_open(context, now=datetime.now(UTC))
+
     return [
+        Periodic("sync_resolve_offboardings", every=timedelta(seconds=15), run=resolve),
         Periodic("sync_restore_gate", every=timedelta(minutes=1), run=note_restore),
         Periodic("sync_prune_batches", every=timedelta(hours=1), run=prune),
     ]

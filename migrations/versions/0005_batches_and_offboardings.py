@@ -1,10 +1,10 @@
-"""Batches and their lines"""
+"""Batches and their lines, and offboardings"""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -36,9 +36,36 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("batch_id", "line", name="pk_batch_lines"),
     )
+    op.create_table(
+        "offboardings",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("kota_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(32), server_default="requested", nullable=False),
+        sa.Column("offboard_on", sa.Date(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("confirmed_by", sa.Text(), nullable=False),
+        sa.Column("confirmed_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("requested_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_offboardings"),
+    )
+    op.create_index("ix_offboardings_kind_ref_requested_at", "offboardings", ["kind", "ref", "requested_at"])
+    op.create_index(
+        "ix_offboardings_open",
+        "offboardings",
+        ["requested_at"],
+        postgresql_where=sa.text("state = 'requested'"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_offboardings_open", table_name="offboardings", postgresql_where=sa.text("state = 'requested'"))
+    op.drop_index("ix_offboardings_kind_ref_requested_at", table_name="offboardings")
+    op.drop_table("offboardings")
     op.drop_table("batch_lines")
     op.drop_index("ix_batches_created_at", table_name="batches")
     op.drop_table("batches")

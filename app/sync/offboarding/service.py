@@ -1,0 +1,271 @@
+"""Preview, confirm and cancel. Push, offboarding and cancelling share the record's lease, so that none meets another
+half done."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import func, or_, select, update
+
+from app.db.engine import Sessions
+from app.errors import FieldError, KotaUnavailable
+from app.kota import Employee, Employer, KotaClient, KotaError, KotaNotFound, KotaProblem, serialise
+from app.models import Offboarding, OffboardingState
+from app.queue.bell import ring
+from app.queue.dirty import mark_dirty
+from app.sync.kinds import EMPLOYEES, LEAVING, Kind, KindName
+from app.sync.offboarding.facts import Facts, employee_facts, employer_facts, facts_digest
+from app.sync.offboarding.refusals import (
+    IrreversibleNotAccepted,
+    NotAtKota,
+    NotCancellable,
+    PreviewChanged,
+)
+from app.sync.offboarding.tokens import ConfirmationInvalid, Shown, check, issue
+from app.sync.refusals import Offboarded, RejectedByKota, SyncInFlight, UnknownRecord
+from app.sync.rejections import host_errors
+from app.sync.status import record_status
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an offboarding works with."""
+
+    sessions: Sessions
+    kota: KotaClient
+    lookup_key: bytes
+    lease: timedelta
+    caller: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would end, and the token that confirms having seen it."""
+
+    facts: Facts
+    confirmation_token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What a person sends to go on. `legal_name` is for employers, the rest for employees."""
+
+    token: str
+    offboard_on: date | None = None
+    offboard_reason: str | None = None
+    accept_irreversible: bool = False
+    legal_name: str | None = None
+
+
+async def preview(context: Context, kind: Kind, ref: str, *, offboard_on: date | None, now: datetime) -> Preview:
+    """Read what would end. KotaUnavailable if any of it cannot be read."""
+    kota_id = await _kota_id(context, kind, ref)
+    facts = await _read(context, kind, kota_id)
+    shown = Shown(kind.name.value, ref, kota_id, offboard_on, facts_digest(facts))
+    token, expires_at = issue(shown, lookup_key=context.lookup_key, now=now)
+    return Preview(facts, token, expires_at)
+
+
+async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation, *, now: datetime) -> Offboarding:
+    """Offboard what the token shows, if it is still so. Returns the offboarding; its state says whether Kota's answer
+    is known. Raises what stands against it."""
+    shown, until = check(
+        given.token,
+        kind=kind.name.value,
+        ref=ref,
+        offboard_on=given.offboard_on,
+        lookup_key=context.lookup_key,
+        now=now,
+    )
+    if given.offboard_on is not None and given.offboard_on <= now.date() and not given.accept_irreversible:
+        raise IrreversibleNotAccepted(errors=[FieldError("/accept_irreversible", "must be true for this day")])
+    async with leased(context, kind, ref):
+        kota_id = await _kota_id(context, kind, ref)
+        facts = await _read(context, kind, kota_id)
+        if kota_id != shown.kota_id or facts_digest(facts) != shown.digest:
+            raise PreviewChanged
+        if facts.status in LEAVING:
+            raise Offboarded
+        if kind.name is KindName.EMPLOYER and (given.legal_name or "").strip() != (facts.legal_name or "").strip():  # type: ignore[union-attr]
+            raise ConfirmationInvalid("/confirm_legal_name")
+        offboarding = await _write_down(context, kind, ref, kota_id, given, until=until)
+        return await send(context, kind, offboarding, now=now)
+
+
+async def cancel(context: Context, ref: str, *, now: datetime) -> Employee:
+    """Take back an employee's offboarding; possible until the day before. Returns the employee as Kota then has it."""
+    async with leased(context, EMPLOYEES, ref):
+        kota_id = await _kota_id(context, EMPLOYEES, ref)
+        try:
+            found = await context.kota.get_employee(kota_id)
+            if found.status not in LEAVING and found.offboard_on is None:
+                return await _cancelled(context, ref, found, now=now)
+            if found.status == "inactive" or found.offboard_on is None or found.offboard_on <= now.date():
+                raise NotCancellable
+            answer = await context.kota.cancel_offboarding(kota_id, idempotency_key=str(uuid4()))
+        except KotaProblem as error:
+            if error.status == 400:
+                raise NotCancellable(kota_trace_id=error.trace_id) from error
+            raise KotaUnavailable(retry_after=5, kota_trace_id=error.trace_id) from error
+        except KotaError as error:
+            # It may have happened. Asking again finds that out, and does it if it has not.
+            raise KotaUnavailable(retry_after=5) from error
+        return await _cancelled(context, ref, answer, now=now)
+
+
+async def _cancelled(context: Context, ref: str, answer: Employee, *, now: datetime) -> Employee:
+    async with context.sessions.begin() as session:
+        await session.execute(
+            update(Offboarding)
+            .where(
+                Offboarding.kind == KindName.EMPLOYEE.value,
+                Offboarding.ref == ref,
+                Offboarding.state.in_([OffboardingState.REQUESTED, OffboardingState.ACCEPTED]),
+            )
+            .values(state=OffboardingState.CANCELLED, settled_at=func.now(), body=None)
+        )
+        await record_status(session, KindName.EMPLOYEE, answer, now)
+        await mark_dirty(session, KindName.EMPLOYEE.value, answer.id)
+    log.info("sync.offboarding.cancelled", ref=ref, by=context.caller)
+    return answer
+
+
+async def send(context: Context, kind: Kind, offboarding: Offboarding, *, now: datetime) -> Offboarding:
+    """Call Kota once, under the record's lease, and write down what came of it."""
+    log.info("sync.offboarding.sent", kind=kind.name.value, ref=offboarding.ref, by=offboarding.confirmed_by)
+    try:
+        answer: Employee | Employer
+        if kind.name is KindName.EMPLOYER:
+            answer = await context.kota.offboard_employer(offboarding.kota_id, idempotency_key=offboarding.key)
+        else:
+            answer = await context.kota.offboard_employee(
+                offboarding.kota_id, offboarding.body or b"", idempotency_key=offboarding.key
+            )
+    except KotaProblem as error:
+        if error.may_have_happened:
+            return offboarding
+        await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code, now=now)
+        faults = [FieldError(**fault) for fault in host_errors(error.errors)]
+        raise RejectedByKota(errors=faults, kota_trace_id=error.trace_id) from error
+    except KotaError:
+        # Whoever looks at open offboardings finds out what came of it.
+        return offboarding
+    await settle(context, kind, offboarding, OffboardingState.ACCEPTED, answer, error_code=None, now=now)
+    return offboarding
+
+
+async def settle(
+    context: Context,
+    kind: Kind,
+    offboarding: Offboarding,
+    state: OffboardingState,
+    answer: Employee | Employer | None,
+    *,
+    error_code: str | None,
+    now: datetime,
+) -> None:
+    """Write down the end of an offboarding, and the state in which Kota showed the record."""
+    async with context.sessions.begin() as session:
+        if answer is not None:
+            await record_status(session, kind.name, answer, now)
+        await session.execute(
+            update(Offboarding)
+            .where(Offboarding.id == offboarding.id, Offboarding.state == OffboardingState.REQUESTED)
+            .values(state=state, settled_at=func.now(), body=None, error_code=error_code)
+        )
+        await mark_dirty(session, kind.name.value, offboarding.kota_id)
+    offboarding.state = state
+    log.info("sync.offboarding.settled", kind=kind.name.value, ref=offboarding.ref, state=state.value)
+
+
+@asynccontextmanager
+async def leased(context: Context, kind: Kind, ref: str) -> AsyncIterator[None]:
+    """Hold the record's lease; SyncInFlight if somebody else does."""
+    token = uuid4()
+    model = kind.model
+    async with context.sessions.begin() as session:
+        taken = await session.execute(
+            update(model)
+            .where(model.ref == ref, or_(model.lease_until.is_(None), model.lease_until <= func.now()))
+            .values(lease_token=token, lease_until=func.now() + context.lease)
+            .returning(model.ref)
+            .execution_options(synchronize_session=False)
+        )
+        if taken.first() is None:
+            if await session.scalar(select(model.ref).where(model.ref == ref)) is None:
+                raise UnknownRecord
+            raise SyncInFlight("The record is being brought to Kota right now; ask again shortly.", retry_after=5)
+    try:
+        yield
+    finally:
+        async with context.sessions.begin() as session:
+            await session.execute(
+                update(model)
+                .where(model.ref == ref, model.lease_token == token)
+                .values(lease_token=None, lease_until=None)
+                .execution_options(synchronize_session=False)
+            )
+            await ring(session, kind.lane)
+
+
+async def _kota_id(context: Context, kind: Kind, ref: str) -> str:
+    async with context.sessions() as session:
+        row: Any = (await session.execute(select(kind.model.kota_id).where(kind.model.ref == ref))).one_or_none()
+    if row is None:
+        raise UnknownRecord
+    if row.kota_id is None:
+        raise NotAtKota
+    return str(row.kota_id)
+
+
+async def _read(context: Context, kind: Kind, kota_id: str) -> Facts:
+    try:
+        if kind.name is KindName.EMPLOYER:
+            return await employer_facts(context.kota, kota_id)
+        return await employee_facts(context.kota, kota_id)
+    except* KotaError as group:
+        error = _first(group)
+    trace_id = error.trace_id if isinstance(error, KotaProblem) else None
+    missing = " Kota does not know it any more." if isinstance(error, KotaNotFound) else ""
+    raise KotaUnavailable(
+        f"Not everything that would end could be read.{missing}", retry_after=5, kota_trace_id=trace_id
+    )
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _write_down(
+    context: Context, kind: Kind, ref: str, kota_id: str, given: Confirmation, *, until: datetime
+) -> Offboarding:
+    """On disk with its key, before it is sent."""
+    body = None
+    if given.offboard_on is not None:
+        # Kota's format is a date-time although it means a day (Kota's OpenAPI).
+        body = serialise(
+            {"offboard_on": f"{given.offboard_on.isoformat()}T00:00:00Z", "offboard_reason": given.offboard_reason}
+        )
+    offboarding = Offboarding(
+        kind=kind.name.value,
+        ref=ref,
+        kota_id=kota_id,
+        offboard_on=given.offboard_on,
+        body=body,
+        key=str(uuid4()),
+        confirmed_by=context.caller,
+        confirmed_until=until,
+    )
+    async with context.sessions.begin() as session:
+        session.add(offboarding)
+    return offboarding
