@@ -13,8 +13,8 @@ from app.models.notification import (
     NotificationDismissal,
     NotificationState,
 )
-from app.models.outbox_message import OutboxMessage, OutboxState
 from app.models.offboarding import Offboarding, OffboardingState
+from app.models.outbox_message import OutboxMessage, OutboxState
 from app.models.periodic_task import PeriodicTask
 from app.models.push_gate import Gate, PushGate
 from app.models.reconcile_cursor import ReconcileCursor
@@ -39,10 +39,10 @@ __all__ = [
     "NotificationAudience",
     "NotificationDismissal",
     "NotificationState",
-    "OutboxMessage",
-    "OutboxState",
     "Offboarding",
     "OffboardingState",
+    "OutboxMessage",
+    "OutboxState",
     "PeriodicTask",
     "PushGate",
     "ReconcileCursor",

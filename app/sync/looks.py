@@ -47,11 +47,15 @@ class Looks:
         `employer_id` is None for employers. Raises KotaError if the look failed; the next caller looks again.
         """
         look = self._looks.get(employer_id)
-        if look is None or (look.done() and (look.cancelled() or look.exception() is not None)):
+        if look is None:
             look = self._looks[employer_id] = asyncio.create_task(self._look(employer_id))
         if not look.done():
             await asyncio.wait([look], timeout=within)
-        return look.result().get(ref, []) if look.done() else None
+        if not look.done():
+            return None
+        if look.cancelled() or look.exception() is not None:
+            self._looks.pop(employer_id, None)
+        return look.result().get(ref, [])
 
     async def _look(self, employer_id: str | None) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = {}

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from app.auth.callers import SyncCaller
 from app.errors import FieldError
 from app.models import SyncState
 from app.sync.kinds import EMPLOYEES, EMPLOYERS
+from app.sync.link import link
 from app.sync.put import Answered, PutRules, put_record
 from app.sync.schemas import EmployeeIn, EmployerIn
 from app.sync.views import (
@@ -22,7 +23,7 @@ from app.sync.views import (
     list_records,
 )
 from app.sync.withdrawal import withdraw
-from app.web.dependencies import BellDep, LookupKeyDep, SessionDep, SessionsDep, SettingsDep
+from app.web.dependencies import BellDep, KotaDep, LookupKeyDep, SessionDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep
 from app.web.refs import Ref, RefPath
@@ -171,6 +172,33 @@ async def delete_employer(ref: RefPath, _caller: SyncCaller, session: SessionDep
 async def delete_employee(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> None:
     """Only while Kota cannot have it."""
     await withdraw(session, EMPLOYEES, ref)
+
+
+class LinkIn(BaseModel):
+    """Kota's own id of a record that exists there."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"kota_id": "ee_0123456789abcdef"}]})
+
+    kota_id: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+LINK_RESPONSES = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
+
+
+@router.put("/employers/{ref}/link", summary="Bind to an employer that Kota has", responses=LINK_RESPONSES)
+async def link_employer(
+    *, ref: RefPath, body: LinkIn, _caller: SyncCaller, sessions: SessionsDep, kota: KotaDep
+) -> EmployerOut:
+    """What the record says otherwise is pushed next."""
+    return EmployerOut.model_validate(await link(sessions, kota, EMPLOYERS, ref, body.kota_id))
+
+
+@router.put("/employees/{ref}/link", summary="Bind to an employee that Kota has", responses=LINK_RESPONSES)
+async def link_employee(
+    *, ref: RefPath, body: LinkIn, _caller: SyncCaller, sessions: SessionsDep, kota: KotaDep
+) -> EmployeeOut:
+    """What the record says otherwise is pushed next. The employee must be of the same employer at Kota."""
+    return EmployeeOut.model_validate(await link(sessions, kota, EMPLOYEES, ref, body.kota_id))
 
 
 def _is_async(prefer: str | None) -> bool:

@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import EncryptedBytes, EncryptedJSON
 from app.models import Employee, SyncState
+from app.outbox.messages import MessageType, tell_host
 from app.queue.bell import ring_all
 from app.queue.dirty import Resource, mark_all_dirty
 from app.sync.kinds import EMPLOYEES, Fields, Kind, KindName, settled_name
@@ -95,10 +96,13 @@ async def write(session: AsyncSession, kind: Kind, settlements: Sequence[Settlem
     known = [(row.ref, row.kota_id) for row in rows if row.is_new]
     if known:
         await mark_all_dirty(session, [Resource(kind.name.value, kota_id) for _, kota_id in known])
+    for row in rows:
+        if row.state == SyncState.REJECTED:
+            await _tell_rejection(session, kind, row)
     names = [settled_name(kind, row.ref) for row in rows]
     if any(row.next_attempt_at is not None for row in rows):
         names.append(kind.lane)
-    if kind.name is KindName.EMPLOYER and known and await _wake_employees(session, [ref for ref, _ in known]):
+    if kind.name is KindName.EMPLOYER and known and await wake_employees(session, [ref for ref, _ in known]):
         names.append(EMPLOYEES.lane)
     await ring_all(session, names)
     return {row.token for row in rows}
@@ -118,7 +122,7 @@ def _arrays(settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
 def _statement(kind: Kind) -> Any:
     """One update for any number of settlements, built once: building it costs more than sending it."""
     table = kind.model.__table__
-    arrays = [bindparam(f"new_{name}", type_=ARRAY(type_)) for name, type_ in _COLUMNS.items()]
+    arrays = [bindparam(f"new_{name}", type_=ARRAY(type_, dimensions=1)) for name, type_ in _COLUMNS.items()]
     columns = [column(name, _on_disk(type_)) for name, type_ in _COLUMNS.items()]
     given = func.unnest(*arrays).table_valued(*columns).render_derived()
     # Locked in the order of the key, as every writer of several records does.
@@ -139,6 +143,10 @@ def _statement(kind: Kind) -> Any:
             table.c.next_attempt_at,
             given.c.token,
             given.c.kota_id.is_not(None).label("is_new"),
+            table.c.state,
+            table.c.version,
+            table.c.error_code,
+            table.c.error_trace_id,
         )
     )
 
@@ -160,7 +168,7 @@ def _values(table: Any, new: Any) -> dict[str, Any]:
         "lease_until": None,
         "kota_id": func.coalesce(old.kota_id, new.kota_id),
         "synced": func.coalesce(new.synced, old.synced),
-        "synced_version": case((new.synced.is_not(None), new.version), else_=old.synced_version),
+        "synced_version": case((new.state == SyncState.SYNCED.value, new.version), else_=old.synced_version),
         "state": case((overtaken, SyncState.PENDING.value), else_=new.state),
         "next_attempt_at": case(
             (new.retry_in.is_not(None), func.now() + wait),
@@ -182,7 +190,19 @@ def _values(table: Any, new: Any) -> dict[str, Any]:
     }
 
 
-async def _wake_employees(session: AsyncSession, employer_refs: Sequence[str]) -> bool:
+async def _tell_rejection(session: AsyncSession, kind: Kind, row: Any) -> None:
+    """By ids and codes: Kota's own words may repeat personal data, and the record shows them to whoever may see it."""
+    content = {
+        "kind": kind.name.value,
+        "ref": row.ref,
+        "version": row.version,
+        "code": row.error_code,
+        "kota_trace_id": row.error_trace_id,
+    }
+    await tell_host(session, MessageType.SYNC_REJECTED, object=f"sync/{kind.name.value}/{row.ref}", content=content)
+
+
+async def wake_employees(session: AsyncSession, employer_refs: Sequence[str]) -> bool:
     """Let employees go on that waited for these employers to get their ids; whether there were any."""
     waiting = (
         select(Employee.ref)

@@ -112,7 +112,7 @@ async def _employers_of(session: AsyncSession, kind: Kind, left: Mapping[str, Wa
         return None
     refs = sorted({item.employer_ref for item in left.values() if item.employer_ref is not None})
     columns = select(Employer.ref, Employer.kota_id).where(_among(Employer.ref, refs))
-    found = dict((await session.execute(columns)).tuples().all())
+    found = {row.ref: row.kota_id for row in await session.execute(columns)}
     if pending := [ref for ref, kota_id in found.items() if kota_id is None]:
         locked = (
             select(Employer.ref, Employer.kota_id)
@@ -120,7 +120,7 @@ async def _employers_of(session: AsyncSession, kind: Kind, left: Mapping[str, Wa
             .order_by(Employer.ref)
             .with_for_update(read=True)
         )
-        again = dict((await session.execute(locked)).tuples().all())
+        again = {row.ref: row.kota_id for row in await session.execute(locked)}
         found = {ref: again.get(ref, kota_id) for ref, kota_id in found.items() if kota_id is not None or ref in again}
     return found
 

@@ -1,0 +1,106 @@
+"""Bind a record to one that exists at Kota already."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.engine import Sessions
+from app.errors import Conflict, FieldError, InvalidInput, KotaUnavailable
+from app.kota import Employee as KotaEmployee
+from app.kota import Employer as KotaEmployer
+from app.kota import KotaClient, KotaError, KotaNotFound, KotaProblem
+from app.models import Employee, Employer, SyncState
+from app.queue.bell import ring_all
+from app.queue.dirty import mark_dirty
+from app.sync.fields import known_from
+from app.sync.kinds import EMPLOYEES, Kind, KindName, Record
+from app.sync.looks import reference_of
+from app.sync.refusals import SyncInFlight, UnknownRecord
+from app.sync.settlements import wake_employees
+from app.sync.views import find
+
+
+class UnknownAtKota(InvalidInput):
+    """Kota knows no such record."""
+
+    code = "unknown_at_kota"
+
+
+class AlreadyLinked(Conflict):
+    """The record, or the one at Kota, is bound to another already."""
+
+    code = "already_linked"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record at Kota, and the id of its employer there."""
+
+    shown: KotaEmployer | KotaEmployee
+    employer_id: str | None
+
+
+async def link(sessions: Sessions, kota: KotaClient, kind: Kind, ref: str, kota_id: str) -> dict[str, Any]:
+    """Bind `ref` to Kota's `kota_id`, and have what differs pushed. Returns the record as `app.sync.views` does."""
+    async with sessions() as session:
+        await find(session, kind, ref)
+    found = await _read(kota, kind, kota_id)
+    async with sessions.begin() as session:
+        record = await session.get(kind.model, ref, with_for_update={"key_share": True})
+        if record is None:
+            raise UnknownRecord
+        if record.kota_id != found.shown.id:
+            await _check(session, kind, record, found)
+            await bind(session, kind, record, found.shown)
+    async with sessions() as session:
+        return await find(session, kind, ref)
+
+
+async def bind(session: AsyncSession, kind: Kind, record: Record, shown: KotaEmployer | KotaEmployee) -> None:
+    """Take over Kota's record, in the caller's transaction, which has locked the row. What differs is pushed next."""
+    record.kota_id = shown.id
+    record.synced = known_from(kind, shown)
+    record.state = SyncState.PENDING
+    record.push_key = record.push_body = record.push_version = None
+    record.push_started_at = record.push_tried_at = record.push_api_key = None
+    record.push_look_up = False
+    record.attempts = 0
+    record.error_code = record.error_trace_id = record.error_fields = None
+    record.next_attempt_at = await session.scalar(select(func.now()))
+    await session.flush()
+    await mark_dirty(session, kind.name.value, shown.id)
+    names = [kind.lane]
+    if kind.name is KindName.EMPLOYER and await wake_employees(session, [record.ref]):
+        names.append(EMPLOYEES.lane)
+    await ring_all(session, names)
+
+
+async def _read(kota: KotaClient, kind: Kind, kota_id: str) -> Found:
+    try:
+        if kind.name is KindName.EMPLOYER:
+            return Found(await kota.get_employer(kota_id), None)
+        employee = await kota.get_employee(kota_id)
+    except KotaNotFound as error:
+        raise UnknownAtKota(errors=[FieldError("/kota_id", "is unknown at Kota")]) from error
+    except KotaError as error:
+        trace_id = error.trace_id if isinstance(error, KotaProblem) else None
+        raise KotaUnavailable(retry_after=5, kota_trace_id=trace_id) from error
+    return Found(employee, employee.employer_id)
+
+
+async def _check(session: AsyncSession, kind: Kind, record: Record, found: Found) -> None:
+    if record.kota_id is not None:
+        raise AlreadyLinked("The record is bound to another one at Kota.")
+    if record.push_key is not None:
+        raise SyncInFlight("A create is under way; its outcome must be known first.")
+    reference = reference_of(found.shown)
+    if reference is not None and reference != record.ref:
+        raise AlreadyLinked("The record at Kota carries another reference.")
+    if await session.scalar(select(exists().where(kind.model.kota_id == found.shown.id))):
+        raise AlreadyLinked("Another record is bound to the one at Kota.")
+    if isinstance(record, Employee):
+        employer_id = await session.scalar(select(Employer.kota_id).where(Employer.ref == record.employer_ref))
+        if employer_id is None or employer_id != found.employer_id:
+            raise InvalidInput(errors=[FieldError("/kota_id", "is an employee of another employer")])
