@@ -10,13 +10,17 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 # Rooms in which a missed branch can lose or double somebody's insurance.
 CRITICAL := app/sync/*,app/events/*,app/webhooks/*,app/auth/*,app/kota/*,app/queue/*
 
+# Debian's own browser, and the version of axe-core that looks for what shuts people out.
+CHROMIUM ?= /usr/bin/chromium
+AXE := 4.14.1
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements-dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "kota-bff needs Python 3.11 or newer; set PYTHON=")'
@@ -38,6 +42,12 @@ test: $(VENV)/.ready ## Run the whole suite against its own embedded PostgreSQL
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include='$(CRITICAL)' --fail-under=95
+
+.PHONY: e2e
+e2e: $(VENV)/.ready ## The demo in a real Chromium: by clicks, by keyboard, on a phone; screenshots in .e2e/screenshots
+	@test -x $(CHROMIUM) || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium fonts-liberation)
+	@npm install --silent --no-save --no-package-lock --ignore-scripts --prefix .e2e axe-core@$(AXE)
+	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/e2e -m e2e $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.ready ## Benchmarks as ratios within one run; BENCH="sessions …" for some of them

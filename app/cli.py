@@ -44,6 +44,19 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes", min=1)] = 1,
 ) -> None:
     """Run the HTTP API."""
+    _serve("app.main:create_app", host=host, port=port, workers=workers)
+
+
+@app.command("dev-api", hidden=True)
+def dev_api(
+    host: Annotated[str, typer.Option(help="Address to listen on")],
+    port: Annotated[int, typer.Option(help="Port to listen on")],
+) -> None:
+    """Run the HTTP API with the demo host at /demo, for `dev` alone."""
+    _serve("app.dev.demo.application:create_demo_app", host=host, port=port, workers=1)
+
+
+def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
     import uvicorn
 
     from app.ops.processes import counted_together
@@ -53,7 +66,7 @@ def serve(
     settings = load_settings()
     with counted_together() if workers > 1 else nullcontext():
         uvicorn.run(
-            "app.main:create_app",
+            factory,
             factory=True,
             host=host,
             port=port,

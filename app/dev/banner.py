@@ -38,6 +38,7 @@ def banner(dev_env: Path, *, addresses: Addresses) -> str:
     token = f"{quote(kota_bff())} token --employer acme --employee ada --audience employer --audience employee"
     sections = {
         f"kota-bff is ready: API {addresses.api_url} (its documentation at /docs), Kota sandbox {addresses.sandbox_url}"
+        f"\nA made-up host with benefits inside, for your browser: {addresses.api_url}/demo"
         "\nIn another terminal:": [f". {quote(str(dev_env))}"],
         "An employer, and an employee of it:": [
             _service("-X PUT", "employers/acme", body=_single_quoted(EMPLOYER)),

@@ -39,6 +39,7 @@ def service_environment(credentials: Credentials, addresses: Addresses) -> dict[
         "DATABASE_URL": addresses.database_url,
         "KOTA_API_URL": addresses.sandbox_url,
         "KOTA_API_KEY": credentials.kota_api_key,
+        "KOTA_SCRIPT_URL": f"{addresses.sandbox_url}/v1",
         "KOTA_PLATFORM_ID": PLATFORM_ID,
         "KOTA_WEBHOOK_SECRETS": credentials.webhook_secret,
         "FRONTEND_PUBLIC_KEY": _one_line(credentials.public_key),
@@ -58,6 +59,15 @@ def service_environment(credentials: Credentials, addresses: Addresses) -> dict[
     defaults = {"LOG_FORMAT": "console", "DOCS_ENABLED": "true", "SHUTDOWN_GRACE": "5"}
     names = (name.upper() for name in Settings.model_fields)
     return defaults | {name: os.environ[name] for name in names if name in os.environ} | decided
+
+
+def demo_environment(credentials: Credentials, addresses: Addresses) -> dict[str, str]:
+    """What the demo host knows. Not in `dev.env`: nothing but the API of this stack serves the demo."""
+    return {
+        "DEMO_API_URL": addresses.api_url,
+        "DEMO_SERVICE_KEY": credentials.service_key,
+        "DEMO_SANDBOX_URL": addresses.sandbox_url,
+    }
 
 
 def sandbox_environment(credentials: Credentials, addresses: Addresses, *, data_dir: Path) -> dict[str, str]:

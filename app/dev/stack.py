@@ -16,7 +16,14 @@ from app.db import migrate
 from app.dev.banner import banner
 from app.dev.children import ChildEnded, Children, NotReady
 from app.dev.credentials import read_or_make_credentials
-from app.dev.environment import HOST, Addresses, sandbox_environment, service_environment, write_dev_env
+from app.dev.environment import (
+    HOST,
+    Addresses,
+    demo_environment,
+    sandbox_environment,
+    service_environment,
+    write_dev_env,
+)
 from app.dev.files import open_lock, try_lock
 from app.dev.ports import free_port, is_free
 from app.dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -87,7 +94,8 @@ def _run(options: StackOptions, *, data_dir: Path, server: EmbeddedPostgres, con
         children.start("sandbox", ["sandbox"], env=sandbox)
         migrate.run(server.url)
         health_port = free_port()
-        children.start("api", ["serve", "--host", HOST, "--port", str(options.port)], env=service)
+        demo = demo_environment(credentials, addresses)
+        children.start("api", ["dev-api", "--host", HOST, "--port", str(options.port)], env=service | demo)
         children.start("worker", ["worker"], env=service | {"OPS_PORT": str(health_port)})
         children.wait_for("sandbox", f"{addresses.sandbox_url}/_control/requests")
         children.wait_for("api", f"{addresses.api_url}/health/ready")

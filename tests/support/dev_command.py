@@ -19,7 +19,8 @@ class DevCommand:
         self.data_dir = data_dir
         self.dev_env = data_dir / "dev.env"
         self.port = port or free_port()
-        ports = ["--port", str(self.port), "--sandbox-port", str(free_port())]
+        self.sandbox_port = free_port()
+        ports = ["--port", str(self.port), "--sandbox-port", str(self.sandbox_port)]
         self._output = data_dir.with_name(f"{data_dir.name}.{self.port}.log")
         with self._output.open("wb") as output:
             command = [kota_bff(), "dev", *ports, "--data-dir", str(data_dir)]
