@@ -12,6 +12,7 @@ import typer
 
 from app.commands.events import app as events
 from app.commands.keys import keys
+from app.commands.reports import reports
 
 
 class ImportKind(StrEnum):
@@ -24,6 +25,7 @@ class ImportKind(StrEnum):
 app = typer.Typer(name="kota-bff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
+app.add_typer(reports, name="reports")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from app.audit.routes import router as audit_router
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
+from app.contributions.routes import router as contributions_router
 from app.events.routes import router as events_router
 from app.notifications.routes import router as notifications_router
 from app.ops.logging import configure_logging
@@ -36,6 +37,7 @@ ROUTERS = (
     events_router,
     audit_router,
     notifications_router,
+    contributions_router,
 )
 
 

@@ -152,6 +152,12 @@ class Settings(BaseSettings):
     expire_every: Seconds = timedelta(minutes=10)
     prune_every: Seconds = timedelta(hours=1)
 
+    # Contribution reports.
+    report_lease: Seconds = timedelta(minutes=5)
+    """Longer than it takes to read the largest report: some seconds for 1,000 employees."""
+    report_refresh: Seconds = timedelta(hours=1)
+    reports_every: Seconds = timedelta(minutes=15)
+
     # Workers.
     look_every: Seconds = timedelta(seconds=2)
     shutdown_grace: Seconds = timedelta(seconds=25)

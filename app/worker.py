@@ -15,6 +15,8 @@ from fastapi import FastAPI
 
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
+from app.contributions.looking import reader_of
+from app.contributions.work import contributions_lane, contributions_periodic
 from app.db.faults import DATABASE_ERRORS
 from app.events.periodic import Housekeeping, event_periodic, reconcile_soon
 from app.events.projections import Looks
@@ -44,6 +46,7 @@ def lanes_of(services: Services, host: Host | None = None) -> Sequence[Lane[Any]
         *sync_lanes(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings)),
         *_event_lanes(services),
         *_outbox_lanes(services, host),
+        contributions_lane(reader_of(services)),
     ]
 
 
@@ -84,6 +87,7 @@ def periodic_of(services: Services) -> Sequence[Periodic]:
     return [
         *sync_periodic(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings)),
         *_event_periodic(services),
+        contributions_periodic(services.sessions, services.kota, every=services.settings.reports_every),
     ]
 
 

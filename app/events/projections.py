@@ -9,9 +9,10 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.contributions.reports import record_report
 from app.db.engine import Sessions
 from app.events.telling import tell_report, tell_status
-from app.kota import Employee, Employer, KotaClient, KotaNotFound, KotaUnreadable, RecordStatus
+from app.kota import ContributionReport, Employee, Employer, KotaClient, KotaNotFound, KotaUnreadable, RecordStatus
 from app.notifications.actions import ACTIONS, Action, actions_of
 from app.notifications.concerned import Concerned, Finder
 from app.notifications.ledger import Asking, keep_notifications
@@ -23,6 +24,10 @@ log = structlog.get_logger(__name__)
 Content = Mapping[str, Any]
 
 RECORDS: Mapping[str, type[Employer] | type[Employee]] = {"employer": Employer, "employee": Employee}
+MODELS: Mapping[str, type[Employer] | type[Employee] | type[ContributionReport]] = {
+    **RECORDS,
+    "contribution_report": ContributionReport,
+}
 OFFER = "employee_offer"
 _QUOTED, _QUOTE = "group_quote_intent", "/group_quote_intents/{group_quote_intent_id}/quote"
 
@@ -66,13 +71,13 @@ def look_after_failure(kind: str, *, looks: Looks) -> timedelta | None:
     return looks.records_later if kind in RECORDS or kind == OFFER else None
 
 
-def parse(resource: Resource, content: Content) -> Employer | Employee | None:
-    """An employer or employee in its own type; None for other kinds.
+def parse(resource: Resource, content: Content) -> Employer | Employee | ContributionReport | None:
+    """What is projected, in its own type; None for other kinds.
 
     Raises:
-        KotaUnreadable: if it is none, which is a failed read like any other.
+        KotaUnreadable: if it is not of that type, which is a failed read like any other.
     """
-    model = RECORDS.get(resource.kind)
+    model = MODELS.get(resource.kind)
     if model is None:
         return None
     try:
@@ -89,7 +94,7 @@ class Found:
 
     resource: Resource
     content: Content | None
-    record: Employer | Employee | None
+    record: Employer | Employee | ContributionReport | None
     actions: Sequence[Action]
     concerned: Concerned
 
@@ -118,7 +123,9 @@ class Projector:
     async def project(self, session: AsyncSession, found: Found, *, now: datetime) -> None:
         """Write what was found, in the transaction that settles the resource."""
         resource = found.resource
-        if found.record is not None:
+        if isinstance(found.record, ContributionReport):
+            await record_report(session, found.record)
+        elif found.record is not None:
             change = await record_status(session, resource.kind, found.record, now)
             if change is not None and change.changed:
                 await tell_status(session, change, now=now)

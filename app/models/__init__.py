@@ -2,6 +2,8 @@
 
 from app.models.audit_entry import AuditEntry
 from app.models.batch import Batch, BatchLine, BatchState
+from app.models.contribution_line import ContributionLine
+from app.models.contribution_report import ContributionReport
 from app.models.dead_letter import DeadLetter
 from app.models.employee import Employee
 from app.models.employer import Employer
@@ -28,6 +30,8 @@ __all__ = [
     "Batch",
     "BatchLine",
     "BatchState",
+    "ContributionLine",
+    "ContributionReport",
     "DeadLetter",
     "Employee",
     "Employer",

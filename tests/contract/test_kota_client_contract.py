@@ -53,7 +53,7 @@ CALLS: dict[str, Call] = {
     ),
     "get_contribution_report": lambda c: c.get_contribution_report("ctr_1"),
     "get_breakdown": lambda c: c.get_breakdown("ctr_1", employee_id="ee_1"),
-    "get_breakdowns": lambda c: c.get_breakdowns("ctr_1"),
+    "breakdowns": lambda c: c.breakdowns("ctr_1"),
     "finalize_contribution_report": lambda c: c.finalize_contribution_report("ctr_1", idempotency_key=KEY),
 }
 # These reach whatever path they are told; the test below tells them all.

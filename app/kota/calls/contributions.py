@@ -39,24 +39,28 @@ class ContributionCalls(Calls):
     async def get_breakdown(self, report_id: str, *, employee_id: str) -> EmployeeBreakdown:
         return await self._get(EmployeeBreakdown, _BREAKDOWN, contribution_report_id=report_id, employee_id=employee_id)
 
-    async def get_breakdowns(self, report_id: str) -> list[EmployeeBreakdown]:
-        """All breakdowns of one report.
+    async def breakdowns(self, report_id: str) -> AsyncIterator[EmployeeBreakdown]:
+        """Every breakdown of one report, once, with no more than a page in memory.
 
-        All or nothing, since payroll pays from it: a report that is open can change between two pages.
+        A report that is open can change between two pages, and payroll pays from it: whoever reads has to throw away
+        what came before an error.
 
         Raises:
             KotaUnreadable: if an employee came twice with different lines, or fewer came than Kota counts.
         """
         operation = f"GET {_BREAKDOWNS}"
-        found: dict[str, EmployeeBreakdown] = {}
+        seen: dict[str, int] = {}
         async for page in self._caller.pages(_BREAKDOWNS, {"contribution_report_id": report_id}):
             for item in page.items:
                 breakdown = parsed(EmployeeBreakdown, item, operation=operation)
-                if found.setdefault(breakdown.employee_id, breakdown) != breakdown:
+                content = hash(breakdown.model_dump_json())
+                if breakdown.employee_id not in seen:
+                    seen[breakdown.employee_id] = content
+                    yield breakdown
+                elif seen[breakdown.employee_id] != content:
                     raise KotaUnreadable(operation, "changed while it was read")
-            if page.total is not None and not page.more and len(found) < page.total:
+            if page.total is not None and not page.more and len(seen) < page.total:
                 raise KotaUnreadable(operation, "changed while it was read")
-        return list(found.values())
 
     async def finalize_contribution_report(self, report_id: str, *, idempotency_key: str) -> ContributionReport:
         """Freeze a report for good. After an unknown outcome read its status before calling again."""

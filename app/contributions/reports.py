@@ -1,0 +1,143 @@
+"""The rows of reports: what Kota says of them, who is reading one, and which reading of its lines is current."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import Conflict
+from app.kota import ContributionReport as KotaReport
+from app.models import ContributionLine, ContributionReport
+from app.queue import leases
+from app.queue.backoff import Backoff
+from app.queue.bell import ring
+
+FINALIZED = "finalized"
+LANE = "contribution_reports"
+"""The bell that rings when a report is due to be read."""
+
+
+class ReportChanged(Conflict):
+    """The report has other lines than those that were seen."""
+
+    code = "report_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A report that we may read now. `reading`, its lease's token, also names the lines that we store meanwhile."""
+
+    report_id: str
+    lease: leases.Lease
+    attempts: int
+
+    @property
+    def reading(self) -> UUID:
+        return self.lease.token
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reading found. Equal digests mean the same lines."""
+
+    report: KotaReport
+    digest: bytes
+    lines: int
+
+
+async def record_report(session: AsyncSession, found: KotaReport) -> None:
+    """Write down what Kota's list or an event's resource says of a report; news make its lines due to be read."""
+    values = {
+        "kota_employer_id": found.employer_id,
+        "external_customer_id": found.external_customer_id,
+        "period_from": found.period.from_date,
+        "period_to": found.period.to_date,
+        "status": found.status,
+        "finalized_at": found.finalized_at,
+        "kota_updated_at": found.last_updated_at,
+    }
+    table = ContributionReport
+    statement = insert(table).values(id=found.id, next_attempt_at=func.now(), **values)
+    is_news = table.status.is_distinct_from(statement.excluded.status) | table.kota_updated_at.is_distinct_from(
+        statement.excluded.kota_updated_at
+    )
+    changed = await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[table.id],
+            set_={**values, "attempts": 0, "next_attempt_at": func.now()},
+            # Frozen is frozen, and an older answer that arrives late must not undo "finalized".
+            where=table.frozen.is_(False) & is_news & (table.status != FINALIZED),
+        ).returning(table.id)
+    )
+    if changed.first():
+        await ring(session, LANE)
+
+
+async def hold(session: AsyncSession, report_id: str, *, lease: timedelta) -> Held | None:
+    """Take a report for reading, due or not; None if it is frozen or somebody else reads it."""
+    this = ContributionReport.id == report_id
+    await session.execute(
+        update(ContributionReport).where(this, ContributionReport.frozen.is_(False)).values(next_attempt_at=func.now())
+    )
+    return next(iter(await hold_due(session, limit=1, lease=lease, where=(this,))), None)
+
+
+async def hold_due(
+    session: AsyncSession, *, limit: int, lease: timedelta, where: tuple[ColumnElement[bool], ...] = ()
+) -> list[Held]:
+    """Take reports that are due to be read."""
+    rows = await leases.claim(session, ContributionReport, limit=limit, lease=lease, where=where)
+    return [Held(row.id, leases.lease_of(row), row.attempts) for row in rows]
+
+
+async def make_current(session: AsyncSession, held: Held, found: Reading, *, refresh: timedelta) -> None:
+    """The lines stored under this reading become the report's, and those before go; raises `leases.Lost`.
+
+    A finalized report is frozen with them, and never read again.
+    """
+    frozen = found.report.status == FINALIZED
+    await leases.settle(
+        session,
+        ContributionReport,
+        held.lease,
+        reading=held.reading,
+        digest=found.digest,
+        lines=found.lines,
+        status=found.report.status,
+        finalized_at=found.report.finalized_at,
+        kota_updated_at=found.report.last_updated_at,
+        frozen=frozen,
+        read_at=func.now(),
+        attempts=0,
+        error_code=None,
+        next_attempt_at=None if frozen else leases.after(refresh),
+    )
+    await session.execute(
+        delete(ContributionLine).where(
+            ContributionLine.report_id == held.report_id, ContributionLine.reading != held.reading
+        )
+    )
+
+
+async def give_up(session: AsyncSession, held: Held, *, error_code: str, backoff: Backoff) -> None:
+    """Record a failed reading and drop what it stored; the reading before stays. Raises `leases.Lost`."""
+    await drop_lines(session, held)
+    await leases.settle(
+        session,
+        ContributionReport,
+        held.lease,
+        error_code=error_code,
+        next_attempt_at=leases.after(backoff.delay(held.attempts)),
+    )
+
+
+async def drop_lines(session: AsyncSession, held: Held) -> None:
+    """Forget what this reading stored."""
+    await session.execute(
+        delete(ContributionLine).where(
+            ContributionLine.report_id == held.report_id, ContributionLine.reading == held.reading
+        )
+    )

@@ -1,0 +1,146 @@
+"""`/internal/contribution-reports`: what payroll deducts and pays."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.responses import Response
+
+from app.audit.trail import record
+from app.auth.callers import ReportsCaller
+from app.contributions.export import csv_of, file_name
+from app.contributions.finalize import finalize
+from app.contributions.looking import bring_up_to_date, look, snapshot, stored
+from app.contributions.queries import (
+    Filter,
+    FoundReport,
+    lines_of,
+    list_reports,
+    sums_of,
+)
+from app.contributions.views import (
+    FinalizeIn,
+    LinePage,
+    ReportPage,
+    ReportWithSums,
+    digest,
+    line_out,
+    report_out,
+    sum_out,
+)
+from app.errors import FieldError, InvalidInput
+from app.services import Services
+from app.web.dependencies import RequestIdDep, ServicesDep
+from app.web.openapi import problems
+from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.refs import Ref
+from app.web.routing import router as new_router
+
+router = new_router(prefix="/internal/contribution-reports", tags=["contributions"])
+
+ReportId = Annotated[
+    str, Path(max_length=128, pattern=r"^[A-Za-z0-9_-]+$", description="Kota's id, `ctr_…`", examples=["ctr_1"])
+]
+Customer = Annotated[str | None, Query(max_length=255, pattern=r"^[^\x00]+$")]
+CSV = "text/csv; charset=utf-8"
+
+
+def get_filter(
+    employer_ref: Annotated[Ref | None, Query()] = None,
+    year: Annotated[int | None, Query(ge=2000, le=9998)] = None,
+    month: Annotated[int | None, Query(ge=1, le=12, description="Only with `year`")] = None,
+    status: Annotated[str | None, Query(max_length=64, pattern=r"^[a-z_]+$", examples=["open"])] = None,
+    external_customer: Customer = None,
+) -> Filter:
+    """Which reports are asked for."""
+    if month is not None and year is None:
+        raise InvalidInput(errors=[FieldError("/query/month", "needs a year")])
+    return Filter(employer_ref, external_customer, status, year, month)
+
+
+@router.get("", summary="Reports, newest period first", responses=problems(401, 403, 422, 503))
+async def get_reports(
+    _caller: ReportsCaller, page: PageDep, services: ServicesDep, wanted: Annotated[Filter, Depends(get_filter)]
+) -> ReportPage:
+    """As Kota lists them now; while Kota cannot be reached, as they were last read."""
+    if page.after is None:
+        await look(services, wanted)
+    elif len(page.after) != 2:
+        raise bad_cursor()
+    async with services.sessions.begin() as session:
+        try:
+            found = await list_reports(session, wanted, page)
+        except ValueError:
+            raise bad_cursor() from None
+    items, more = found[: page.limit], len(found) > page.limit
+    last = items[-1].report if more else None
+    cursor = None if last is None else encode_cursor(last.period_from.isoformat(), last.id)
+    return ReportPage(items=[report_out(report) for report in items], next_cursor=cursor)
+
+
+@router.get("/{report_id}", summary="One report and its sums", responses=problems(401, 403, 404, 422, 503))
+async def get_report(_caller: ReportsCaller, report_id: ReportId, services: ServicesDep) -> ReportWithSums:
+    """With the lines that Kota has now; while Kota cannot be reached, as it was read at `read_at`."""
+    await bring_up_to_date(services, report_id)
+    return await _with_sums(services, report_id)
+
+
+@router.get(
+    "/{report_id}/breakdowns",
+    summary="A report's lines",
+    response_model=LinePage,
+    responses={
+        200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
+        **problems(401, 403, 404, 422, 503),
+    },
+)
+async def get_breakdowns(
+    _caller: ReportsCaller, report_id: ReportId, request: Request, page: PageDep, services: ServicesDep
+) -> Any:
+    """JSON in pages, or all lines as CSV for `Accept: text/csv`."""
+    if page.after is not None and len(page.after) != 3:
+        raise bad_cursor()
+    if page.after is None:
+        await bring_up_to_date(services, report_id)
+    if "text/csv" in request.headers.get("accept", ""):
+        return _csv(services, await stored(services, report_id))
+    async with snapshot(services, report_id) as (session, found):
+        lines = await lines_of(session, found.report, page)
+    items, more = lines[: page.limit], len(lines) > page.limit
+    last = items[-1].line if more else None
+    cursor = None if last is None else encode_cursor(last.kota_employee_id, last.payer, last.id)
+    return LinePage(items=[line_out(line) for line in items], next_cursor=cursor, digest=digest(found))
+
+
+@router.post(
+    "/{report_id}/finalize",
+    summary="Freeze a report that somebody has seen",
+    responses=problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
+)
+async def post_finalize(
+    caller: ReportsCaller,
+    report_id: ReportId,
+    body: FinalizeIn,
+    services: ServicesDep,
+    request_id: RequestIdDep,
+) -> ReportWithSums:
+    """There is no way back at Kota; later changes show up in the next period's report."""
+    async with services.sessions.begin() as session:
+        subject = f"contribution_report:{report_id}"
+        await record(session, caller, action="contribution_report.finalize", subject=subject, request_id=request_id)
+    await finalize(services, report_id, digest=body.digest)
+    return await _with_sums(services, report_id)
+
+
+async def _with_sums(services: Services, report_id: str) -> ReportWithSums:
+    async with snapshot(services, report_id) as (session, found):
+        sums = await sums_of(session, found.report)
+    return ReportWithSums(**report_out(found).model_dump(), sums=[sum_out(one) for one in sums])
+
+
+def _csv(services: Services, found: FoundReport) -> Response:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{file_name(found)}"',
+        "ETag": f'"{digest(found)}"',
+    }
+    return StreamingResponse(csv_of(services, found), media_type=CSV, headers=headers)
