@@ -19,8 +19,10 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . 
 
 
 FROM python:3.11-slim-bookworm
-# A number, so that an orchestrator can see that it is not root. It owns nothing: the root file system may be read-only.
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kota-bff
+# A number, so that an orchestrator can see that it is not root. It owns nothing but a place for a sandbox's volume: the
+# root file system may be read-only.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kota-bff \
+ && install --directory --owner=10001 --group=10001 /var/lib/kota-bff
 COPY --from=build /opt/kota-bff /opt/kota-bff
 ENV PATH=/opt/kota-bff/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -68,6 +68,12 @@ format: $(VENV)/.ready ## Format and fix what can be fixed
 .PHONY: check
 check: lint test ## All that a commit must pass
 
+.PHONY: image
+image: ## Build the production image kota-bff; ENGINE=docker, podman or buildah
+	@engine=$(ENGINE); for name in docker podman buildah; do : "$${engine:=$$(command -v $$name)}"; done; \
+	if [ -z "$$engine" ]; then echo "Install docker, podman or buildah, or set ENGINE="; exit 1; fi; \
+	"$$engine" build --tag kota-bff .
+
 .PHONY: lock
 lock: $(VENV)/.ready ## Renew the hashed requirements from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --output-file requirements.txt

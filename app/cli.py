@@ -207,6 +207,14 @@ def token(
 
 
 @app.command()
+def new_env() -> None:
+    """Print a first .env for docker-compose.yml, with new secrets."""
+    from app.dev.new_env import new_env as made
+
+    typer.echo(made())
+
+
+@app.command()
 def doctor(
     webhook_url: Annotated[str | None, typer.Option(help="What Kota should deliver to, as the world sees it")] = None,
 ) -> None:

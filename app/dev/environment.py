@@ -42,10 +42,10 @@ def service_environment(credentials: Credentials, addresses: Addresses) -> dict[
         "KOTA_SCRIPT_URL": f"{addresses.sandbox_url}/v1",
         "KOTA_PLATFORM_ID": PLATFORM_ID,
         "KOTA_WEBHOOK_SECRETS": credentials.webhook_secret,
-        "FRONTEND_PUBLIC_KEY": _one_line(credentials.public_key),
+        "FRONTEND_PUBLIC_KEY": one_line(credentials.public_key),
         "FRONTEND_ISSUER": "kota-bff-dev",
         "FRONTEND_AUDIENCE": "kota-bff",
-        "DEV_SIGNING_KEY": _one_line(credentials.signing_key),
+        "DEV_SIGNING_KEY": one_line(credentials.signing_key),
         "SERVICE_KEYS": f"dev:{hashlib.sha256(credentials.service_key.encode()).hexdigest()}",
         "ENCRYPTION_KEYS": credentials.encryption_key,
         "LOOKUP_KEY": credentials.lookup_key,
@@ -100,6 +100,6 @@ def quote(value: str) -> str:
     return "'" + value.replace("'", "'\"'\"'") + "'"
 
 
-def _one_line(pem: str) -> str:
+def one_line(pem: str) -> str:
     """Readers of settings take a literal backslash-n for a line break."""
     return pem.strip().replace("\n", "\\n")
