@@ -60,7 +60,7 @@ def test_a_new_env_has_all_that_the_compose_file_asks_for() -> None:
 
 
 def test_a_new_env_makes_valid_settings_and_other_secrets_every_time() -> None:
-    values = {name.lower(): value for name, value in _new().items()}
+    values: dict[str, Any] = {name.lower(): value for name, value in _new().items()}
     first, second = _new(), _new()
 
     Settings(**{**values, "database_url": "postgresql://kota_bff@postgres/kota_bff"})
