@@ -10,9 +10,9 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --
 # Rooms in which a missed branch can lose or double somebody's insurance.
 CRITICAL := app/sync/*,app/events/*,app/webhooks/*,app/auth/*,app/kota/*,app/queue/*
 
-# Debian's own browser, and the version of axe-core that looks for what shuts people out.
+# Debian's own browser; what looks for things that shut people out; what the guide for frontends is tried with.
 CHROMIUM ?= /usr/bin/chromium
-AXE := 4.14.1
+E2E_PACKAGES := axe-core@4.14.1 react@18.3.1 react-dom@18.3.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -46,7 +46,7 @@ test: $(VENV)/.ready ## Run the whole suite against its own embedded PostgreSQL
 .PHONY: e2e
 e2e: $(VENV)/.ready ## The demo in a real Chromium: by clicks, by keyboard, on a phone; screenshots in .e2e/screenshots
 	@test -x $(CHROMIUM) || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium fonts-liberation)
-	@npm install --silent --no-save --no-package-lock --ignore-scripts --prefix .e2e axe-core@$(AXE)
+	@npm install --silent --no-save --no-package-lock --ignore-scripts --prefix .e2e $(E2E_PACKAGES)
 	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/e2e -m e2e $(PYTEST_ARGS)
 
 .PHONY: bench
@@ -79,6 +79,10 @@ lock: $(VENV)/.ready ## Renew the hashed requirements from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --output-file requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra dev --output-file requirements-dev.txt
 	echo hatchling | $(UV_COMPILE) - --constraints requirements-dev.txt --output-file requirements-build.txt
+
+.PHONY: http
+http: $(VENV)/.ready ## Write docs/kota-bff.http from the OpenAPI document
+	$(BIN)/python -m app.dev.http_file docs/kota-bff.http
 
 .PHONY: clean
 clean: ## Remove what the commands above made, but for data

@@ -9,6 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from app.dev.ports import free_port
+from tests.e2e.host_server import HostServer, served
 from tests.e2e.watched import Watched
 from tests.support.dev_command import DevCommand
 
@@ -31,10 +33,19 @@ Control = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCommand]:
-    with DevCommand(tmp_path_factory.mktemp("dev") / "data") as stack:
-        stack.wait_until_ready()
-        yield stack
+def host() -> Iterator[HostServer]:
+    """A host whose pages lie on another origin than kota-bff."""
+    with served(HostServer(free_port())) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def dev(host: HostServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCommand]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FRONTEND_ORIGINS", host.origin)
+        with DevCommand(tmp_path_factory.mktemp("dev") / "data") as stack:
+            stack.wait_until_ready()
+            yield stack
 
 
 @pytest.fixture

@@ -101,6 +101,7 @@ def test_new_hire_waits_until_hr_sends_them_and_their_page_goes_on_by_itself(ope
     hr = opens()
     hr.sign_in("Nora Quill")
     hr.page.get_by_role("radio", name="HR admin").check(force=True)
+    open_embed(hr, "Juniper Coffee Ltd")
     hr.shoot("employer")
     hr.button("Send Sam Okoro to Kota").click()
     expect(hr.button("Send Sam Okoro to Kota")).to_have_count(0)

@@ -1,9 +1,10 @@
 /* Acme HR's benefits page. */
 import { call, onRequest, Problem, SignedIn } from "./bff.js";
-import { showEmbed } from "./embed.js";
+import { showBenefits } from "./embed.js";
 import { $, countItem, element, factItem, notificationItem, personCard } from "./view.js";
 
 const LOOK_EVERY = 2000;
+const THEME = { primaryColor: "#0b5d56", backgroundColor: "#ffffff", radius: "14px", ringColor: "#c77700" };
 const OTHER_COMPANY = { "demo-juniper": "demo-harbour", "demo-harbour": "demo-juniper" };
 const REFUSALS = {
   audience_not_granted: "These benefits are not yours to see. If that is wrong, please ask your HR team.",
@@ -14,10 +15,28 @@ const REFUSALS = {
 };
 
 let companies = [];
-let now = null; // {company, person, role, user, abort, me, drawn, waiting}
+let now = null;
+
+/* A person who is signed in, and what is on their screen. */
+class Visit {
+  me = null;
+  drawn = null;
+  waiting = false;
+  shown = null;
+  timer = null;
+
+  constructor(company, person) {
+    Object.assign(this, { company, person, role: person.audiences[0], user: new SignedIn(person.ref) });
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.shown?.stop();
+  }
+}
 
 async function choosePerson() {
-  now?.abort.abort();
+  now?.close();
   now = null;
   sessionStorage.removeItem("person");
   companies = await call("GET", "/demo/people");
@@ -39,14 +58,13 @@ async function signIn(ref) {
   if (!company) return choosePerson();
   const person = company.people.find((one) => one.ref === ref);
   sessionStorage.setItem("person", ref);
-  now = { company, person, role: person.audiences[0], user: new SignedIn(ref), abort: new AbortController() };
-  $("who-name").textContent = person.name;
-  $("who-company").textContent = company.name;
+  now = new Visit(company, person);
   $("home-company").textContent = `${person.name}, ${company.name}`;
   $("roles").hidden = person.audiences.length < 2;
   $("what-if").value = "";
   $("todo").replaceChildren();
   $("facts").replaceChildren();
+  $("todo-none").hidden = true;
   show("home");
   chooseRole(now.role);
   await look(now);
@@ -60,12 +78,12 @@ function chooseRole(role) {
   $("what-if").querySelector("[value=stranger]").disabled = role === "employer";
   offerHires();
   drawFacts(now);
-  return openBenefits();
+  openBenefits();
 }
 
 function show(screen) {
   for (const id of ["pick", "home"]) $(id).hidden = id !== screen;
-  $("who").hidden = $("stage").hidden = screen !== "home";
+  $("switch").hidden = $("stage").hidden = screen !== "home";
   $("broken").hidden = true;
   $(`${screen}-title`).focus();
 }
@@ -82,34 +100,33 @@ async function getSession({ user, role, person, company }, trial) {
   return session;
 }
 
-async function openBenefits({ insist = false } = {}) {
-  now.abort.abort();
-  now.abort = new AbortController();
-  const { signal } = now.abort;
+/* `insist` asks for a session even while Kota has no record: only the refusal says whether there will ever be one. */
+function openBenefits({ insist = false } = {}) {
   const here = now;
   const trial = { spoil: $("what-if").value, spoilt: false };
+  here.close();
   here.waiting = false;
-  $("embed").replaceChildren();
-  note("Loading your benefits…", "busy");
-  try {
-    // Asked first: a session for somebody whom Kota does not have yet would be refused.
-    const ready = insist || statusOf(here, await here.user.request("GET", "/me"));
-    if (!ready) throw new Problem(409, { code: "not_ready" });
-    signal.throwIfAborted();
-    await showEmbed($("embed"), { audience: here.role, getSession: () => getSession(here, trial), signal });
-    if (!signal.aborted) note(trial.spoilt ? "The session had run out and was renewed." : "");
-  } catch (error) {
-    if (!signal.aborted) explain(here, error);
-  }
+  here.shown = showBenefits($("embed"), {
+    audience: here.role,
+    theme: THEME,
+    getSession: async () => {
+      const ready = insist || statusOf(here, await here.user.request("GET", "/me"));
+      if (!ready) throw new Problem(409, { code: "not_ready" });
+      return getSession(here, trial);
+    },
+    onState: (state, error) => {
+      if (state === "loading") note("Loading your benefits…", "busy");
+      if (state === "ready") note(trial.spoilt ? "The session had run out and was renewed." : "");
+      if (state === "failed") explain(here, error);
+    },
+  });
 }
 
 function explain(here, error) {
-  $("embed").replaceChildren();
   if (error instanceof Problem && error.code === "not_ready") {
-    // look() opens it as soon as Kota has the record. Should Kota refuse the record, only a session's answer says so.
+    // look() opens it as soon as Kota has the record. Should Kota refuse it, only a session's answer says so.
     here.waiting = true;
-    const { signal } = here.abort;
-    setTimeout(() => signal.aborted || openBenefits({ insist: true }), (error.retryAfter ?? 30) * 1000);
+    here.timer = setTimeout(() => openBenefits({ insist: true }), (error.retryAfter ?? 30) * 1000);
     note("Your benefits are being set up. This page goes on by itself when they are ready.", "busy");
     return;
   }
@@ -156,7 +173,7 @@ async function refresh(here) {
     drawFacts(here);
     drawTodo(here, notifications.items);
   }
-  if (here.waiting && statusOf(here, me)) await openBenefits();
+  if (here.waiting && statusOf(here, me)) openBenefits();
 }
 
 /* Kota's word for the record that this page is about; nothing while Kota does not have it. */
@@ -170,7 +187,7 @@ function drawFacts(here) {
   $("hosted").hidden = role === "employer" || !me || !statusOf(here, me);
   if (!me) return;
   const facts = [factItem(here.company.name, me.employer.status)];
-  if (me.employee) facts.push(factItem("You", me.employee.status));
+  if (me.employee || role === "employee") facts.push(factItem("You", me.employee?.status ?? null));
   if (role === "employer" && me.employees_processing !== null) {
     facts.push(countItem("Still being processed", me.employees_processing));
   }
@@ -182,8 +199,8 @@ function drawTodo(here, items) {
   $("todo").replaceChildren(
     ...items.map((item) =>
       notificationItem(item, {
-        open: async () => {
-          await chooseRole(item.audience);
+        open: () => {
+          chooseRole(item.audience);
           $("embed-title").scrollIntoView({ block: "start" });
         },
         dismiss: async () => {

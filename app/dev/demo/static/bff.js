@@ -33,7 +33,7 @@ export function onRequest(listener) {
 
 /* A person who is signed in. Acme HR's token is short-lived, so each use looks whether it needs a new one. */
 export class SignedIn {
-  #token = null;
+  #signingIn = null;
   #until = 0;
 
   /* `employer` is for a demonstration: the identity then names another company than the person's own. */
@@ -43,9 +43,11 @@ export class SignedIn {
 
   async request(method, path, options = {}) {
     if (Date.now() > this.#until) {
-      this.#token = (await call("POST", "/demo/sign-in", { body: this.person })).token;
       this.#until = Date.now() + 10 * 60_000;
+      this.#signingIn = call("POST", "/demo/sign-in", { body: this.person });
+      this.#signingIn.catch(() => (this.#until = 0));
     }
-    return call(method, path, { ...options, token: this.#token });
+    const { token } = await this.#signingIn;
+    return call(method, path, { ...options, token });
   }
 }
