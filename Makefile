@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 SANDBOX_PORT ?= 8001
 DATA_DIR ?= .kota-bff
+ROUNDS ?= 200
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +53,10 @@ e2e: $(VENV)/.ready ## The demo in a real Chromium: by clicks, by keyboard, on a
 .PHONY: bench
 bench: $(VENV)/.ready ## Benchmarks as ratios within one run; BENCH="sessions …" for some of them
 	$(BIN)/python -m tests.bench $(BENCH)
+
+.PHONY: soak
+soak: $(VENV)/.ready ## The long runs: ROUNDS=200 of kills and faults until everything has converged
+	ACCEPTANCE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/acceptance/test_sync_converges.py
 
 .PHONY: lint
 lint: $(VENV)/.ready ## Format check, lint, types, layers
