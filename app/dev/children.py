@@ -8,12 +8,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from app.dev.guarded import GuardedProcess
 
 STOP = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 0.0))
+REVIVALS, PER_SECONDS = 5, 60.0
+"""How often a process is started again, and within how long."""
 Say = Callable[[str, str], None]
 """Shows a line of the process that is named first."""
 
@@ -35,9 +38,12 @@ class Children:
     def __init__(self, say: Say) -> None:
         self._say = say
         self._running: dict[str, GuardedProcess] = {}
+        self._commands: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {}
+        self._revivals: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REVIVALS))
         self._readers: list[threading.Thread] = []
 
     def start(self, name: str, arguments: Sequence[str], *, env: Mapping[str, str]) -> None:
+        self._commands[name] = arguments, env
         output, write_output = os.pipe()
         try:
             # Lines are shown when they are written, not when a buffer is full.
@@ -56,6 +62,19 @@ class Children:
         for name, process in self._running.items():
             if (status := process.poll()) is not None:
                 raise ChildEnded(name, status)
+
+    def revive(self) -> None:
+        """Starts again what ended, as a container's restart policy does; raises ChildEnded for what keeps ending."""
+        for name, process in tuple(self._running.items()):
+            if (status := process.poll()) is None:
+                continue
+            revivals = self._revivals[name]
+            if len(revivals) == REVIVALS and time.monotonic() - revivals[0] < PER_SECONDS:
+                raise ChildEnded(name, status)
+            revivals.append(time.monotonic())
+            self._say(name, f"ended unexpectedly with status {status}; it is started again")
+            arguments, env = self._commands[name]
+            self.start(name, arguments, env=env)
 
     def wait_for(self, name: str, url: str, *, seconds: float = 60) -> None:
         """Returns when `url` answers 2xx. Raises ChildEnded, NotReady."""

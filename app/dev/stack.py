@@ -28,7 +28,7 @@ from app.dev.files import open_lock, try_lock
 from app.dev.ports import free_port, is_free
 from app.dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
 
-COLOURS = {"sandbox": "magenta", "api": "green", "worker": "cyan"}
+COLOURS = {"postgres": "blue", "sandbox": "magenta", "api": "green", "worker": "cyan"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,10 @@ class Refused(Exception):
 
 
 def run_stack(options: StackOptions, *, console: Console) -> int:
-    """Runs until it is told to stop, and answers 0; 1 if anything ends by itself or does not start."""
+    """Runs until it is told to stop, and answers 0; 1 if anything does not start, or keeps ending by itself.
+
+    What is killed is started again, so that a person can see the rest of the stack go on.
+    """
     data_dir = options.data_dir.absolute()
     try:
         with stopped_by_signals(), _sole_owner(data_dir):
@@ -103,9 +106,12 @@ def _run(options: StackOptions, *, data_dir: Path, server: EmbeddedPostgres, con
         write_dev_env(dev_env, service=service, credentials=credentials, addresses=addresses)
         console.print(banner(dev_env, addresses=addresses), soft_wrap=True, markup=False, highlight=False)
         while True:
-            children.check()
+            children.revive()
             if not server.is_running:
-                raise EmbeddedPostgresError(f"PostgreSQL ended unexpectedly, see {server.folder / 'server.log'}.")
+                _show(
+                    console, "postgres", f"ended unexpectedly, see {server.folder / 'server.log'}; it is started again"
+                )
+                server.restart()
             time.sleep(0.2)
     finally:
         ignore_signals()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.dev.children import kota_bff
+from app.dev.children import ChildEnded, Children, answers, kota_bff
 from tests.processes import wait_until
 from tests.support.dev_command import DevCommand, all_gone
 
@@ -71,13 +71,33 @@ def test_killed_and_stopped_stacks_leave_no_process_behind(data_dir: Path) -> No
         assert not dev.dev_env.exists()
 
 
-@pytest.mark.parametrize("command", ["kota-bff worker", "bin/postgres"])
-def test_stack_stops_and_says_why_when_a_process_of_it_ends(data_dir: Path, command: str) -> None:
-    with DevCommand(data_dir) as dev:
-        dev.wait_until_ready()
-        family = dev.family()
-        victim = next(pid for pid, args in family.items() if command in args and "guardian.py" not in args)
-        os.kill(victim, signal.SIGKILL)
-        assert dev.process.wait(60) == 1
-        wait_until(lambda: all_gone(family))
-        assert "ended unexpectedly" in dev.output
+@pytest.mark.parametrize("command", ["kota-bff worker", "kota-bff sandbox", "kota-bff dev-api", "bin/postgres"])
+def test_what_is_killed_is_started_again_and_the_stack_goes_on(stack: DevCommand, command: str) -> None:
+    def processes() -> set[int]:
+        return {pid for pid, args in stack.family().items() if command in args and "guardian.py" not in args}
+
+    before = processes()
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: bool(processes()) and not processes() & before)
+    wait_until(lambda: answers(f"http://127.0.0.1:{stack.port}/health/ready"))
+    assert "it is started again" in stack.output
+    assert stack.process.poll() is None
+
+
+def test_what_keeps_ending_is_given_up() -> None:
+    said: list[str] = []
+    children = Children(lambda _name, line: said.append(line))
+    children.start("worker", ["no-such-command"], env={})
+
+    def given_up() -> bool:
+        try:
+            children.revive()
+        except ChildEnded as error:
+            return "status 2" in str(error)
+        return False
+
+    try:
+        wait_until(given_up, seconds=60)
+    finally:
+        children.stop()
+    assert sum("it is started again" in line for line in said) == 5
