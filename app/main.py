@@ -26,11 +26,12 @@ from app.web.problems import install_problem_handlers
 from app.webhooks.intake import Intake
 from app.webhooks.routes import router as webhooks_router
 
+# Routes are tried in this order: the busiest first.
 ROUTERS = (
+    webhooks_router,
+    sessions_router,
     health_router,
     metrics_router,
-    sessions_router,
-    webhooks_router,
     sync_router,
     batches_router,
     offboarding_router,

@@ -82,7 +82,7 @@ class Replayed(BaseModel):
     replayed: int
 
 
-def get_selection(
+async def get_selection(
     state: Annotated[EventState | None, Query(description="Only events in this state")] = None,
     type: Annotated[str | None, Query(max_length=255, pattern=STORABLE, description="Only events of this type")] = None,
     received_from: Annotated[AwareDatetime | None, Query(description="Received then or later")] = None,

@@ -82,7 +82,7 @@ class MeOut(BaseModel):
     open_notifications: int
 
 
-def get_viewer(user: User, settings: SettingsDep, lookup_key: LookupKeyDep) -> Viewer:
+async def get_viewer(user: User, settings: SettingsDep, lookup_key: LookupKeyDep) -> Viewer:
     """The person as notifications need them."""
     return Viewer(
         employer_ref=user.employer_ref,

@@ -33,7 +33,7 @@ def decode_cursor(cursor: str) -> tuple[str, ...]:
     return tuple(decoded)
 
 
-def get_page(
+async def get_page(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most")] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(max_length=1024, description="`next_cursor` of the page before")] = None,
 ) -> Page:

@@ -22,6 +22,7 @@ from app.webhooks.store import STORED, NewEvent, store_delivered
 
 log = structlog.get_logger(__name__)
 
+_BETWEEN_RINGS = 0.02
 LOST = (OSError, SQLAlchemyError, TimeoutError)
 
 
@@ -170,6 +171,8 @@ class Intake:
             except LOST as error:
                 # Workers look by themselves every few seconds.
                 log.info("webhooks.bell.failed", error=type(error).__name__)
+            # Under load the workers are awake; one ring for many groups is enough.
+            await asyncio.sleep(_BETWEEN_RINGS)
 
 
 def _is_data_error(error: Exception) -> bool:

@@ -1,26 +1,26 @@
 """`POST /webhooks/kota`: verify, store, answer. What an event means is found out later, by a worker."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import structlog
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from app.errors import MalformedRequest, Unauthenticated
 from app.kota import SIGNATURE_HEADER, NotAnEvent, SignatureRefused, read_envelope, shape, verify
 from app.ops.metrics import WEBHOOK_REFUSALS, WEBHOOKS
 from app.settings import Settings
-from app.web.dependencies import KeyringDep, LookupKeyDep, SessionsDep, SettingsDep
+from app.web.dependencies import services_of
 from app.web.openapi import problems
-from app.web.routing import router as new_router
 from app.webhooks.dead_letters import bury
 from app.webhooks.intake import Intake, NotStored, Outcome
 from app.webhooks.store import NewEvent
 
 log = structlog.get_logger(__name__)
-router = new_router(prefix="/webhooks", tags=["webhooks"])
 
 
 class BadSignature(Unauthenticated):
@@ -44,43 +44,44 @@ class Received(BaseModel):
 ANSWERS = {outcome: b'{"status":"%s"}' % outcome.value.encode() for outcome in Outcome}
 
 
-def get_intake(request: Request) -> Intake:
-    """The process's intake."""
-    intake = request.app.state.intake
-    if not isinstance(intake, Intake):
-        raise TypeError("the application was started without its intake")
-    return intake
+class BareRoute(APIRoute):
+    """A route whose endpoint takes the request and answers, and nothing else.
+
+    Resolving dependencies and keeping stacks of contexts would be a good part of what a delivery costs. Errors go to
+    the application's handlers as ever.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the endpoint, if the method is its own."""
+        if self.methods and scope["method"] not in self.methods:
+            await super().handle(scope, receive, send)
+            return
+        response: Response = await self.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
-IntakeDep = Annotated[Intake, Depends(get_intake)]
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=BareRoute)
 
 
 @router.post(
     "/kota", summary="Take a delivery of Kota's", response_model=Received, responses=problems(400, 401, 413, 503)
 )
-async def receive(
-    request: Request,
-    *,
-    intake: IntakeDep,
-    settings: SettingsDep,
-    keyring: KeyringDep,
-    lookup_key: LookupKeyDep,
-    sessions: SessionsDep,
-) -> Response:
+async def receive(request: Request) -> Response:
     """Answers 200 once the event is on disk. Anything else asks Kota to deliver it again."""
+    services, intake = services_of(request), _intake_of(request)
     try:
         body = await request.body()
     except ClientDisconnect:
         raise MalformedRequest("The body did not arrive.") from None
-    _check_signature(request, body, settings)
+    _check_signature(request, body, services.settings)
     try:
         envelope = read_envelope(body)
     except NotAnEvent as error:
-        async with sessions.begin() as session:
-            await bury(session, body, reason=str(error), keyring=keyring, lookup_key=lookup_key)
+        async with services.sessions.begin() as session:
+            await bury(session, body, reason=str(error), keyring=services.keyring, lookup_key=services.lookup_key)
         WEBHOOKS.labels("not_an_event").inc()
         raise NotAnEventDelivered(str(error)) from None
-    event = NewEvent(envelope.id, envelope.type, envelope.version, keyring.encrypt(body))
+    event = NewEvent(envelope.id, envelope.type, envelope.version, services.keyring.encrypt(body))
     try:
         outcome = await intake.submit(event)
     except NotStored:
@@ -89,6 +90,13 @@ async def receive(
     WEBHOOKS.labels(outcome.value).inc()
     # A constant: building and checking a model would cost more than the rest of the answer.
     return Response(ANSWERS[outcome], media_type="application/json")
+
+
+def _intake_of(request: Request) -> Intake:
+    intake = request.app.state.intake
+    if not isinstance(intake, Intake):
+        raise TypeError("the application was started without its intake")
+    return intake
 
 
 def _check_signature(request: Request, body: bytes, settings: Settings) -> None:

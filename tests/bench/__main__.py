@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tests.bench.result import Result
 
-BENCHMARKS = ("process", "sessions", "sync", "reports")
+BENCHMARKS = ("process", "sessions", "sync", "reports", "intake", "latency")
 
 
 def main(names: list[str]) -> int:

@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -85,10 +85,11 @@ class Stack:
         sandbox: Mapping[str, str] | None = None,
         postgres: Mapping[str, str] | None = None,
         webhooks_to: int = 0,
+        serve: Sequence[str] = (),
     ) -> None:
         """`settings` and `sandbox` are environment variables over the defaults below; `postgres` its own settings.
 
-        Kota's webhooks go to the API number `webhooks_to`.
+        Kota's webhooks go to the API number `webhooks_to`. `serve` are further arguments of each API.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -108,6 +109,7 @@ class Stack:
         }
         self._overrides = dict(settings or {})
         self._counts = apis, workers
+        self._serve = tuple(serve)
         self.sandbox: Process
         self.apis: list[Process] = []
         self.workers: list[Process] = []
@@ -137,7 +139,9 @@ class Stack:
         for number in range(apis):
             port = self.api_urls[number].rpartition(":")[2]
             self.apis.append(
-                Process(f"api{number}", ["serve", "--port", port], env=_child(self.env), folder=self.folder)
+                Process(
+                    f"api{number}", ["serve", "--port", port, *self._serve], env=_child(self.env), folder=self.folder
+                )
             )
         self.workers = [
             Process(f"worker{number}", ["worker"], env=_child(self.env), folder=self.folder)

@@ -1,0 +1,140 @@
+"""POST /webhooks/kota: distinct signed events of some 900 bytes over 32 connections, beside the naive intake.
+
+Both run as two processes on the same durable PostgreSQL, and take turns, so that a busy machine meets both alike.
+BENCH_STORED events are then put into the table, and it is measured again.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+
+from app.dev.guarded import GuardedProcess
+from app.dev.ports import free_port
+from app.kota import SIGNATURE_HEADER, sign
+from tests.bench.load import Load, run_load
+from tests.bench.result import Result, percentile
+from tests.processes import wait_until
+from tests.support.stack import STOP, Stack
+
+CONNECTIONS, EVENTS, ROUNDS = 32, int(os.environ.get("BENCH_EVENTS", "6000")), 3
+STORED = int(os.environ.get("BENCH_STORED", "5000000"))
+FILLER = "x" * 700
+_numbers = count()
+
+FILL = """
+    INSERT INTO kota_events (id, type, version, body, state, received_at)
+    SELECT 'evt_' || md5('fill' || n), 'employee.updated', 'v2', decode(repeat(md5(n::text), 2), 'hex'), 'processed',
+        now() - n * interval '1 second'
+    FROM generate_series($1::int, $2::int) AS n
+"""
+
+
+def run(folder: Path) -> list[Result]:
+    """Events a second and p99, beside the naive intake and beside the empty table."""
+    # What is measured is intake, so no worker takes part of the machine.
+    with Stack(folder, workers=0, durable=True, serve=("--workers", "2")) as stack:
+        ours_port = int(stack.api_urls[0].rpartition(":")[2])
+        naive_port = free_port()
+        with _naive(stack, naive_port, folder):
+            ours, naive = [], []
+            for _ in range(ROUNDS):
+                ours.append(_load(stack, ours_port))
+                naive.append(_load(stack, naive_port))
+        results = [
+            Result("intake: events", _rate(ours), _rate(naive), "/s", ">=", 3.0),
+            Result("intake: p99", _p99(ours), _p99(naive), "ms", "<=", 1.0),
+        ]
+        if STORED:
+            asyncio.run(_fill(stack.postgres.url))
+            full = [_load(stack, ours_port) for _ in range(ROUNDS)]
+            results.append(Result(f"intake: with {STORED:,} stored", _rate(full), _rate(ours), "/s", ">=", 0.9))
+    return results
+
+
+def _load(stack: Stack, port: int) -> Load:
+    requests = [_request(stack.webhook_secret) for _ in range(EVENTS)]
+    load = asyncio.run(run_load(port, requests, connections=CONNECTIONS))
+    assert load.statuses == {200: EVENTS}, load.statuses
+    return load
+
+
+def _request(secret: str) -> bytes:
+    number = next(_numbers)
+    event = {
+        "id": f"evt_{number:032x}",
+        "type": "employee.updated",
+        "platform_id": "pt_00000000000000000000000000000001",
+        "data": {"id": f"ee_{number:032x}", "metadata": {"note": FILLER}},
+        "created_at": "2026-03-02T09:15:00Z",
+        "version": "V2",
+    }
+    body = json.dumps(event).encode()
+    signature = sign(body, secret=secret.encode(), at=datetime.now(UTC))
+    head = (
+        f"POST /webhooks/kota HTTP/1.1\r\nHost: bff\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n{SIGNATURE_HEADER}: {signature}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _naive(stack: Stack, port: int, folder: Path) -> GuardedProcess:
+    asyncio.run(
+        _execute(
+            stack.postgres.url,
+            "CREATE TABLE naive_events (id text PRIMARY KEY, type text NOT NULL, "
+            "body text NOT NULL, received_at timestamptz NOT NULL DEFAULT now())",
+        )
+    )
+    log = (folder / "naive.log").open("wb")
+    arguments = ["-m", "uvicorn", "tests.bench.naive_intake:app", "--port", str(port), "--workers", "2"]
+    env = {**os.environ, "DATABASE_URL": stack.postgres.url}
+    process = GuardedProcess(
+        [sys.executable, *arguments, "--no-access-log", "--log-level", "warning"], stop_with=STOP, output=log, env=env
+    )
+    log.close()
+    wait_until(lambda: _listens(port))
+    return process
+
+
+def _listens(port: int) -> bool:
+    try:
+        asyncio.run(_connect(port))
+    except OSError:
+        return False
+    return True
+
+
+async def _connect(port: int) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    await writer.wait_closed()
+
+
+def _rate(loads: list[Load]) -> float:
+    return sum(len(load.milliseconds) for load in loads) / sum(load.seconds for load in loads)
+
+
+def _p99(loads: list[Load]) -> float:
+    return percentile([milliseconds for load in loads for milliseconds in load.milliseconds], 0.99)
+
+
+async def _fill(url: str) -> None:
+    step = 250_000
+    for first in range(1, STORED + 1, step):
+        await _execute(url, FILL, first, min(first + step - 1, STORED))
+    await _execute(url, "ANALYZE kota_events")
+    await _execute(url, "CHECKPOINT")
+
+
+async def _execute(url: str, statement: str, *arguments: int) -> None:
+    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://"))
+    try:
+        await connection.execute(statement, *arguments, timeout=600)
+    finally:
+        await connection.close()
