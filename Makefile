@@ -55,8 +55,11 @@ bench: $(VENV)/.ready ## Benchmarks as ratios within one run; BENCH="sessions â€
 	$(BIN)/python -m tests.bench $(BENCH)
 
 .PHONY: soak
-soak: $(VENV)/.ready ## The long runs: ROUNDS=200 of kills and faults until everything has converged
+soak: $(VENV)/.ready ## The long runs: ROUNDS=200, STORM_EVENTS=20000, FUZZ_CASES=100000, OUTAGE_SECONDS=30
 	ACCEPTANCE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/acceptance/test_sync_converges.py
+	STORM_EVENTS=$(STORM_EVENTS) OUTAGE_SECONDS=$(OUTAGE_SECONDS) \
+		$(BIN)/python -m pytest -q tests/acceptance/test_storm.py tests/acceptance/test_database_outage.py
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/integration/webhooks/test_fuzzed_deliveries.py
 
 .PHONY: lint
 lint: $(VENV)/.ready ## Format check, lint, types, layers

@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     event_retry_first: Seconds = timedelta(seconds=2)
     event_retry_longest: Seconds = timedelta(minutes=30)
     reconcile_every: Seconds = timedelta(minutes=5)
+    reconcile_lease: Seconds = timedelta(minutes=5)
+    """After a worker died during it, reconciliation goes on this much later. Two at once do no harm."""
     offer_poll_every: Seconds = timedelta(hours=1)
     expire_every: Seconds = timedelta(minutes=10)
     prune_every: Seconds = timedelta(hours=1)

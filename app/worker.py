@@ -105,6 +105,7 @@ def _event_periodic(services: Services) -> Sequence[Periodic]:
         ),
         rules=Housekeeping(
             reconcile_every=settings.reconcile_every,
+            reconcile_lease=settings.reconcile_lease,
             expire_every=settings.expire_every,
             prune_every=settings.prune_every,
             retain_events=settings.retain_events,

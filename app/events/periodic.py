@@ -25,6 +25,7 @@ class Housekeeping:
     """How often, and how long things are kept."""
 
     reconcile_every: timedelta
+    reconcile_lease: timedelta
     expire_every: timedelta
     prune_every: timedelta
     retain_events: timedelta
@@ -46,7 +47,7 @@ def event_periodic(
         await prune(sessions, events_after=rules.retain_events, dead_letters_after=rules.retain_dead_letters)
 
     return [
-        Periodic(RECONCILE, rules.reconcile_every, reconciler.run_and_tell),
+        Periodic(RECONCILE, rules.reconcile_every, reconciler.run_and_tell, lease=rules.reconcile_lease),
         Periodic("notifications.expire", rules.expire_every, expire),
         Periodic("events.prune", rules.prune_every, forget),
     ]

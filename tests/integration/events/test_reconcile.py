@@ -162,7 +162,12 @@ async def test_old_events_and_dead_letters_are_pruned_but_never_what_waits(stack
                 .values(state=state, received_at=func.now() - 91 * DAY)
             )
     rules = Housekeeping(
-        reconcile_every=DAY, expire_every=DAY, prune_every=DAY, retain_events=90 * DAY, retain_dead_letters=30 * DAY
+        reconcile_every=DAY,
+        reconcile_lease=DAY,
+        expire_every=DAY,
+        prune_every=DAY,
+        retain_events=90 * DAY,
+        retain_dead_letters=30 * DAY,
     )
     tasks = event_periodic(stack.sessions, reconciler=reconciler(stack), rules=rules, clock=lambda: stack.now)
     for task in tasks:
