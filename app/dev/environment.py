@@ -30,6 +30,17 @@ class Addresses:
         return f"http://{HOST}:{self.sandbox_port}"
 
 
+# A person who kills a worker or stops the sandbox wants to see what becomes of it, within seconds.
+IMPATIENT = {
+    "KOTA_READ_TIMEOUT": "5",
+    "KOTA_WRITE_TIMEOUT": "8",
+    "PUSH_LEASE": "25",
+    "PUSH_RETRY_LONGEST": "5",
+    "RESOURCE_LEASE": "25",
+    "EVENT_RETRY_LONGEST": "5",
+}
+
+
 def service_environment(credentials: Credentials, addresses: Addresses) -> dict[str, str]:
     """What `serve`, `worker` and `migrate` need.
 
@@ -56,7 +67,7 @@ def service_environment(credentials: Credentials, addresses: Addresses) -> dict[
         "DATABASE_DIRECT_URL": "",
         "FRONTEND_JWKS_URL": "",
     }
-    defaults = {"LOG_FORMAT": "console", "DOCS_ENABLED": "true", "SHUTDOWN_GRACE": "5"}
+    defaults = {"LOG_FORMAT": "console", "DOCS_ENABLED": "true", "SHUTDOWN_GRACE": "5", **IMPATIENT}
     names = (name.upper() for name in Settings.model_fields)
     return defaults | {name: os.environ[name] for name in names if name in os.environ} | decided
 
