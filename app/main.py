@@ -14,6 +14,7 @@ from app.contributions.routes import router as contributions_router
 from app.events.routes import router as events_router
 from app.notifications.routes import router as notifications_router
 from app.ops.logging import configure_logging
+from app.ops.processes import end_with_parent
 from app.services import open_services
 from app.sessions.routes import router as sessions_router
 from app.settings import Settings, load_settings
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    end_with_parent()
     async with AsyncExitStack() as stack:
         services = await open_services(stack, settings, application_name="kota-bff api")
         app.state.services = services

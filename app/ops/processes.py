@@ -1,6 +1,9 @@
-"""Metrics that several processes of one `serve` count together."""
+"""The several processes of one `serve`: they count together, and end together."""
 
+import asyncio
+import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,3 +30,21 @@ def counted_together() -> Iterator[Path]:
                 del os.environ[FOLDER]
             else:
                 os.environ[FOLDER] = before
+
+
+def end_with_parent() -> None:
+    """Stop this process, as SIGTERM would, when the one that started it is gone.
+
+    A killed supervisor could not tell its processes to stop, and they would keep the port from its successor. Nothing
+    happens in a process that none of ours started. Needs a running event loop.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            loop.remove_reader(parent.sentinel)
+            signal.raise_signal(signal.SIGTERM)
+
+        # Readable once the parent has ended.
+        loop.add_reader(parent.sentinel, end)

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -12,7 +12,7 @@ import pytest
 
 from app.dev.guarded import GuardedProcess
 from app.dev.ports import free_port
-from tests.processes import wait_until
+from tests.processes import is_alive, wait_until
 from tests.support.stack import STOP, Stack
 
 pytestmark = pytest.mark.acceptance
@@ -26,20 +26,29 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-def test_metrics_add_up_over_the_processes_and_go_with_them(stack: Stack, tmp_path: Path) -> None:
+@contextmanager
+def _serving(stack: Stack, folder: Path) -> Iterator[tuple[str, GuardedProcess]]:
+    """`serve --workers 2` once both of its processes count; its URL. `folder` is its temporary one."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    env = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), **stack.env}
-    with (tmp_path / "log").open("wb") as log:
+    env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), **stack.env}
+    with (folder / "log").open("wb") as log:
         server = GuardedProcess(
             [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--workers", "2"],
             stop_with=STOP,
             output=log,
             env=env,
         )
+    url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: _answers(url))
-        wait_until(lambda: len(_pids(tmp_path)) == 2)
+        wait_until(lambda: len(_pids(folder)) == 2)
+        yield url, server
+    finally:
+        server.stop()
+
+
+def test_metrics_add_up_over_the_processes_and_go_with_them(stack: Stack, tmp_path: Path) -> None:
+    with _serving(stack, tmp_path) as (url, _):
         first, second = _pids(tmp_path)
         before = _count(url, stack)
         for one, other in ((first, second), (second, first)):
@@ -51,10 +60,22 @@ def test_metrics_add_up_over_the_processes_and_go_with_them(stack: Stack, tmp_pa
             before += REQUESTS
             with _asleep(other):
                 assert _count(url, stack) == before
-    finally:
-        server.stop()
 
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_a_killed_supervisor_takes_its_processes_along(stack: Stack, tmp_path: Path) -> None:
+    with _serving(stack, tmp_path) as (url, server):
+        pids = _pids(tmp_path)
+        server.kill()
+
+        try:
+            wait_until(lambda: not any(is_alive(pid) for pid in pids))
+            assert not _answers(url)
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _answers(url: str) -> bool:
