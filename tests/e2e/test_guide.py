@@ -1,12 +1,12 @@
 """The code of docs/frontend.md, pasted into pages of a host and run in a real browser."""
 
-import json
 import re
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.e2e.conftest import FOLDER, Opens
 from tests.e2e.host_server import HostServer
@@ -58,20 +58,21 @@ def host_page(ready: Watched, host: HostServer, name: str, files: Mapping[str, s
     return ready.page
 
 
-def spoil_the_first_session(page: Page) -> list[str]:
-    """The tokens that were handed out; Kota does not know the first."""
-    tokens: list[str] = []
+def spoil_the_first_load(page: Page) -> None:
+    """Kota's script calls with a token that Kota does not know, once."""
+    loads = count()
 
-    def answer(route: Route) -> None:
-        real = route.fetch()
-        session = real.json()
-        if not tokens:
-            session["token"] = "no-longer-good"
-        tokens.append(session["token"])
-        route.fulfill(response=real, body=json.dumps(session))
+    def pass_on(route: Route) -> None:
+        headers = route.request.headers
+        if next(loads) == 0:
+            headers = headers | {"authorization": "Bearer no-longer-good"}
+        route.continue_(headers=headers)
 
-    page.route("**/sessions", answer)
-    return tokens
+    page.route("**/embed/session", pass_on)
+
+
+def is_session(request: Request) -> bool:
+    return request.method == "POST" and request.url.endswith("/sessions")
 
 
 @pytest.fixture
@@ -85,13 +86,14 @@ def ready(opens: Opens) -> Watched:
 
 def test_plain_page_shows_benefits_and_renews_a_token(ready: Watched, host: HostServer) -> None:
     ready.expect_complaints(r"console error: .* 401", r"answered 401: GET .*/embed/session")
-    files = pasted()
-    tokens = spoil_the_first_session(ready.page)
-    page = host_page(ready, host, "benefits.html", files)
+    spoil_the_first_load(ready.page)
+    sessions: list[str] = []
+    ready.page.on("request", lambda request: sessions.append(request.url) if is_session(request) else None)
+    page = host_page(ready, host, "benefits.html", pasted())
 
     expect(page.get_by_role("heading", name="Benefits of Tom Abara")).to_be_visible()
     expect(page.locator("#state")).to_be_empty()
-    assert len(tokens) == 2
+    assert len(sessions) == 2
 
 
 def test_react_hook_shows_benefits_renews_a_token_and_cleans_up(ready: Watched, host: HostServer) -> None:
@@ -102,7 +104,7 @@ def test_react_hook_shows_benefits_renews_a_token_and_cleans_up(ready: Watched, 
         "react.umd.js": umd("react"),
         "react-dom.umd.js": umd("react-dom"),
     }
-    spoil_the_first_session(ready.page)
+    spoil_the_first_load(ready.page)
     page = host_page(ready, host, "react.html", files)
 
     embed = page.get_by_role("heading", name="Benefits of Tom Abara")
