@@ -78,7 +78,7 @@ async def test_database_restored_from_a_backup_before_half_of_the_creates(stack:
     audit = await asyncio.to_thread(
         subprocess.run,
         [*COMMAND, "sync", "audit", "--repair"],
-        env=stack.workers[0]._env,
+        env=stack.workers[0].env,
         capture_output=True,
         text=True,
         timeout=60,
@@ -96,7 +96,7 @@ def _stop_all(stack: Stack) -> None:
 def _start_with(stack: Stack, processes: list[Process], **changes: str) -> None:
     assert processes, stack.folder
     for process in processes:
-        process._env = {**process._env, **changes}
+        process.env = {**process.env, **changes}
         process.start()
 
 

@@ -38,7 +38,7 @@ class Process:
     def __init__(self, name: str, arguments: list[str], *, env: Mapping[str, str], folder: Path) -> None:
         self.name = name
         self._arguments = arguments
-        self._env = env
+        self.env = env
         self._folder = folder
         self._starts = count()
         self._running: GuardedProcess | None = None
@@ -50,7 +50,7 @@ class Process:
 
     def start(self) -> None:
         with (self._folder / f"{self.name}.{next(self._starts)}.log").open("wb") as log:
-            self._running = GuardedProcess([*COMMAND, *self._arguments], stop_with=STOP, output=log, env=self._env)
+            self._running = GuardedProcess([*COMMAND, *self._arguments], stop_with=STOP, output=log, env=self.env)
 
     def poll(self) -> int | None:
         """The exit status, or None while it runs."""
