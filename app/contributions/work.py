@@ -34,7 +34,7 @@ def contributions_lane(reader: Reader) -> Lane[Held]:
     async def release(session: AsyncSession, held: Sequence[Held]) -> None:
         await leases.release(session, ContributionReport, [one.lease for one in held])
 
-    return Lane(name=LANE, claim=claim, work=work, release=release, in_flight=2, batch=2)
+    return Lane(name=LANE, claim=claim, work=work, release=release, lease=reader.rules.lease, in_flight=2, batch=2)
 
 
 def contributions_periodic(sessions: Sessions, kota: KotaClient, *, every: timedelta) -> Periodic:

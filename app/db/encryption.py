@@ -32,8 +32,11 @@ class Keyring:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("at least one encryption key is needed")
-        self._ciphers = {_key_id(key): Fernet(key) for key in keys}
+        self._ciphers = {_key_id(key): Fernet(key) for key in dict.fromkeys(keys)}
+        if len(self._ciphers) < len(set(keys)):
+            raise ValueError("two encryption keys have the same id; make another")
         self.current_id = _key_id(keys[0])
+        """The first four bytes of every value that is encrypted now."""
         self._current = self._ciphers[self.current_id]
 
     def encrypt(self, value: bytes) -> bytes:
@@ -86,16 +89,16 @@ class EncryptedBytes(TypeDecorator[bytes]):
 
 
 class EncryptedText(TypeDecorator[str]):
-    """A string in Python, encrypted UTF-8 in the database."""
+    """A string in Python, encrypted UTF-8 in the database. Half of a surrogate pair, which JSON can hold, survives."""
 
     impl = LargeBinary
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
-        return None if value is None else _keyrings[dialect].encrypt(value.encode())
+        return None if value is None else _keyrings[dialect].encrypt(value.encode(errors="surrogatepass"))
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        return None if value is None else _keyrings[dialect].decrypt(value).decode()
+        return None if value is None else _keyrings[dialect].decrypt(value).decode(errors="surrogatepass")
 
 
 class EncryptedJSON(TypeDecorator[Any]):
@@ -107,7 +110,8 @@ class EncryptedJSON(TypeDecorator[Any]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
         if value is None:
             return None
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        # Escaped, since half of a surrogate pair has no UTF-8.
+        text = json.dumps(value, separators=(",", ":"))
         return _keyrings[dialect].encrypt(text.encode())
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:

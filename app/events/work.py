@@ -76,7 +76,8 @@ def routing_lane(sessions: Sessions, *, keyring: Keyring) -> Lane[None]:
     async def nothing_is_held(_session: AsyncSession, _jobs: Sequence[None]) -> None:
         return
 
-    return Lane(name=STORED, claim=claim, work=work, release=nothing_is_held, in_flight=1)
+    # A look is never too old to be had.
+    return Lane(name=STORED, claim=claim, work=work, release=nothing_is_held, lease=timedelta.max, in_flight=1)
 
 
 class Reader:
@@ -103,7 +104,14 @@ class Reader:
         async def claim(session: AsyncSession, limit: int) -> list[Job]:
             return await claim_dirty(session, limit, lease=self._reading.lease)
 
-        return Lane(name=DIRTY, claim=claim, work=self.work, release=release, in_flight=self._reading.in_flight)
+        return Lane(
+            name=DIRTY,
+            claim=claim,
+            work=self.work,
+            release=release,
+            lease=self._reading.lease,
+            in_flight=self._reading.in_flight,
+        )
 
     async def work(self, job: Job) -> None:
         """Read one resource, then project and settle it in one transaction; a failure is recorded in its own."""

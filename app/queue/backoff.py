@@ -18,9 +18,12 @@ class Backoff:
     def delay(
         self, attempts: int, *, at_least: timedelta = timedelta(0), rng: random.Random | None = None
     ) -> timedelta:
-        """The wait after attempt number `attempts` (from 1) failed; `at_least` is what the other side asked for."""
+        """The wait after attempt number `attempts` (from 1) failed; `at_least` is what the other side asked for.
+
+        That too is spread, over half as much again: it was asked of all that failed together.
+        """
         # The exponent is bounded, since a record may be retried for months.
-        doublings = min(max(attempts, 1) - 1, 32)
-        full = min(self.first * (1 << doublings), self.longest)
+        doublings = min(max(attempts, 1) - 1, 64)
+        full = min(self.first.total_seconds() * 2.0**doublings, self.longest.total_seconds())
         share = (rng or random).uniform(0.5, 1.0)
-        return max(full * share, at_least)
+        return max(timedelta(seconds=full * share), at_least * (0.5 + share))

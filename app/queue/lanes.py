@@ -35,11 +35,15 @@ class Lane(Generic[Job]):
     counted as unexpected, and the job comes back when its lease runs out."""
     release: Callable[[AsyncSession, Sequence[Job]], Awaitable[None]]
     """Hands back jobs that were not started."""
+    lease: timedelta
+    """What the claim takes. The longest work may last four fifths of it."""
     in_flight: int
     batch: int = 100
-    fresh_for: timedelta = timedelta(seconds=10)
-    """A claimed job that waited longer than this for its turn is handed back: its lease may not last the work. The
-    lease is longer than this and the longest work together."""
+
+    @property
+    def fresh_for(self) -> timedelta:
+        """A claimed job that waited longer than this for its turn is handed back: its lease may not last the work."""
+        return self.lease / 5
 
 
 async def run_lane(

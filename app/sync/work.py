@@ -105,6 +105,7 @@ def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, looks: Looks, rul
         claim=claim,
         work=pusher.push,
         release=release,
+        lease=rules.lease,
         # The client's slots bound the calls. As many again wait for their commit, or for a slot.
         in_flight=2 * rules.in_flight,
     )

@@ -7,9 +7,7 @@ to stop, or never.
 import asyncio
 import signal
 import sys
-from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from cryptography.fernet import Fernet
 
@@ -31,8 +29,7 @@ async def main(url: str, lease: float, grace: float, *, hangs: bool) -> None:
         await (asyncio.Event() if hangs else stop).wait()
         await rows.settle(sessions, job)
 
-    lane = rows.lane(work, in_flight=1)
-    lane = replace(lane, claim=partial(rows.claim, lease=timedelta(seconds=lease)))
+    lane = rows.lane(work, in_flight=1, lease=timedelta(seconds=lease))
     await run_lane(lane, sessions=sessions, bell=Bell(url), stop=stop, grace=timedelta(seconds=grace))
     await engine.dispose()
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +14,7 @@ from app.queue.lanes import Lane
 from app.queue.leases import Lease, lease_of
 
 NAME = "rows"
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Job:
 Work = Callable[[Job], Awaitable[None]]
 
 
-async def claim(session: AsyncSession, limit: int, *, lease: timedelta = timedelta(minutes=1)) -> list[Job]:
+async def claim(session: AsyncSession, limit: int, *, lease: timedelta = MINUTE) -> list[Job]:
     rows = await leases.claim(session, KotaResource, limit=limit, lease=lease)
     return [Job(row.id, lease_of(row)) for row in rows]
 
@@ -38,7 +40,13 @@ async def settle(sessions: Sessions, job: Job) -> None:
         await leases.settle(session, KotaResource, job.lease, kota_status="done", next_attempt_at=None)
 
 
-def lane(work: Work, *, in_flight: int = 2, batch: int = 100, fresh_for: timedelta = timedelta(minutes=1)) -> Lane[Job]:
+def lane(work: Work, *, in_flight: int = 2, batch: int = 100, lease: timedelta = MINUTE) -> Lane[Job]:
     return Lane(
-        name=NAME, claim=claim, work=work, release=release, in_flight=in_flight, batch=batch, fresh_for=fresh_for
+        name=NAME,
+        claim=partial(claim, lease=lease),
+        work=work,
+        release=release,
+        lease=lease,
+        in_flight=in_flight,
+        batch=batch,
     )
