@@ -59,7 +59,7 @@ class PinnedKey:
 
     def __init__(self, pem: str) -> None:
         """Raises UnusableKey or ValueError for anything but a supported public key in PEM."""
-        self._key, _ = usable(load_pem_public_key(pem.replace("\\n", "\n").encode()))
+        self._key, _ = usable(load_pem_public_key(pem.encode()))
 
     async def find(self, key_id: str | None) -> PublicKey | None:  # noqa: ARG002 - one key fits every id
         return self._key

@@ -31,7 +31,7 @@ def sign_frontend_token(
     """
     if settings.dev_signing_key is None:
         raise NoSigningKey(NoSigningKey.__doc__)
-    pem = settings.dev_signing_key.get_secret_value().replace("\\n", "\n")
+    pem = settings.dev_signing_key.get_secret_value()
     _, algorithm = usable(load_pem_private_key(pem.encode(), password=None).public_key())
     optional = {settings.claim_employee: employee, settings.claim_external_customer: external_customer}
     claims = {

@@ -73,7 +73,7 @@ def outbox_lane(
     async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
         await leases.release(session, OutboxMessage, [delivery.lease for delivery in deliveries])
 
-    return Lane(name=OUTBOX, claim=claim, work=work, release=release, in_flight=rules.in_flight)
+    return Lane(name=OUTBOX, claim=claim, work=work, release=release, lease=rules.lease, in_flight=rules.in_flight)
 
 
 async def _delivered(session: AsyncSession, delivery: Delivery) -> None:

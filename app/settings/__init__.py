@@ -4,26 +4,27 @@ A bad configuration lists every fault at once and shows no value, since most of 
 comma-separated. Durations are seconds, or ISO 8601 (`PT5M`).
 """
 
-import base64
-import binascii
-import re
-from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kota import Mode, mismatch, mode_of, mode_of_key, script_url
+from app.settings.values import (
+    DatabaseUrl,
+    Duration,
+    EncryptionKeys,
+    HttpUrl,
+    KotaUrl,
+    Origins,
+    PrivateKey,
+    PublicKey,
+    Seconds,
+    Secrets,
+    ServiceKeys,
+    WebhookSecret,
+)
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -32,71 +33,6 @@ CALL_TIMEOUTS = ("kota_read_timeout", "kota_write_timeout")
 
 class BadConfiguration(Exception):
     """The environment does not make a configuration. The text lists every fault by variable, without values."""
-
-
-def _split(value: Any) -> Any:
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-def _duration(value: Any) -> Any:
-    """Pydantic reads a number as seconds, but the environment knows only strings."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return float(value)
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must be an http(s) URL without query or fragment")
-    if parts.username or parts.password:
-        raise ValueError("must not carry credentials")
-    return value.rstrip("/")
-
-
-def _kota_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" and (parts.hostname or "").endswith("kota.io"):
-        raise ValueError("Kota answers https only")
-    return value
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or "*" in value:
-        raise ValueError("must be an exact origin such as https://app.example.com, without a path or *")
-    return value
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    if not re.match(r"postgres(ql)?(\+asyncpg)?://", value.get_secret_value()):
-        raise ValueError("must be a postgresql:// URL")
-    return value
-
-
-def _fernet_key(value: SecretStr) -> SecretStr:
-    try:
-        key = base64.b64decode(value.get_secret_value(), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != 32:
-        raise ValueError("must be 32 bytes in URL-safe base64, as `kota-bff keys new-encryption-key` prints")
-    return value
-
-
-def _service_key(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}:[0-9a-f]{64}", value):
-        raise ValueError("must be name:sha256hex, the hex digest of the key")
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
-Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Seconds = Annotated[Duration, Field(gt=timedelta(0))]
 
 
 class Settings(BaseSettings):
@@ -113,7 +49,7 @@ class Settings(BaseSettings):
     database_pool_size: Annotated[int, Field(ge=2, le=100)] = 16
 
     # Kota.
-    kota_api_url: Annotated[HttpUrl, AfterValidator(_kota_url)] = "https://test.api.kota.io"
+    kota_api_url: KotaUrl = "https://test.api.kota.io"
     kota_api_key: SecretStr
     kota_script_url: HttpUrl | None = None
     kota_platform_id: str | None = None
@@ -168,13 +104,11 @@ class Settings(BaseSettings):
 
     # Frontends.
     frontend_jwks_url: HttpUrl | None = None
-    frontend_public_key: str | None = None
-    """PEM. Literal `\\n` is taken for a line break, since many platforms cannot hold one."""
+    frontend_public_key: PublicKey | None = None
+    """PEM. A literal backslash and n is taken for a line break."""
     frontend_issuer: str | None = None
     frontend_audience: str | None = None
-    frontend_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
-    ] = ()
+    frontend_origins: Origins = ()
     frontend_leeway: Annotated[Duration, Field(ge=timedelta(0), le=5 * MINUTE)] = timedelta(seconds=30)
     frontend_jwks_max_age: Seconds = timedelta(minutes=10)
     claim_employer: str = "kota_employer"
@@ -185,13 +119,11 @@ class Settings(BaseSettings):
     sessions_per_minute: Annotated[int, Field(ge=1)] = 30
 
     # The host's backend.
-    service_keys: Annotated[
-        tuple[Annotated[str, AfterValidator(_service_key)], ...], NoDecode, BeforeValidator(_split)
-    ] = ()
+    service_keys: ServiceKeys = ()
     service_requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
     """Of one key, in each process."""
     host_webhook_url: HttpUrl | None = None
-    host_webhook_secret: SecretStr | None = None
+    host_webhook_secret: WebhookSecret | None = None
     outbox_timeout: Seconds = timedelta(seconds=15)
     outbox_lease: Seconds = timedelta(seconds=60)
     outbox_retry_first: Seconds = timedelta(seconds=5)
@@ -199,12 +131,7 @@ class Settings(BaseSettings):
     outbox_give_up_after: Seconds = 3 * DAY
 
     # Data protection.
-    encryption_keys: Annotated[
-        tuple[Annotated[SecretStr, AfterValidator(_fernet_key)], ...],
-        NoDecode,
-        BeforeValidator(_split),
-        Field(min_length=1),
-    ]
+    encryption_keys: EncryptionKeys
     lookup_key: Annotated[SecretStr, Field(min_length=32)]
     retain_events: Seconds = 90 * DAY
     retain_dead_letters: Seconds = 30 * DAY
@@ -213,12 +140,13 @@ class Settings(BaseSettings):
     erase_offboarded_after: Seconds = 180 * DAY
 
     # Development only.
-    dev_signing_key: SecretStr | None = None
+    dev_signing_key: PrivateKey | None = None
     """A PEM private key with which `kota-bff token` signs. Refused beside a live Kota key."""
 
     # Operation.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    """`console` is for a developer's terminal: it shows the texts of exceptions. Refused beside a live Kota key."""
     docs_enabled: bool = False
 
     @property
@@ -248,12 +176,14 @@ class Settings(BaseSettings):
             raise ValueError("a test key does not fit Kota's live host, nor a live key the test host")
         return key
 
-    @field_validator("push_lease", "resource_lease")
+    @field_validator("push_lease", "resource_lease", "outbox_lease")
     @classmethod
     def _lease_outlives_call(cls, lease: timedelta, info: ValidationInfo) -> timedelta:
-        calls = sum((info.data.get(name, timedelta(0)) for name in CALL_TIMEOUTS), timedelta(0))
-        if lease <= calls:
-            raise ValueError(f"must be longer than {' and '.join(CALL_TIMEOUTS).upper()} together")
+        timeouts = ("outbox_timeout",) if info.field_name == "outbox_lease" else CALL_TIMEOUTS
+        calls = sum((info.data.get(name, timedelta(0)) for name in timeouts), timedelta(0))
+        # A claimed job may wait for its turn for a fifth of its lease.
+        if lease * 4 / 5 < calls:
+            raise ValueError(f"must be at least 1.25 times {' and '.join(timeouts).upper()}")
         return lease
 
     @field_validator("frontend_public_key")
@@ -285,13 +215,13 @@ class Settings(BaseSettings):
             raise ValueError("set it together with HOST_WEBHOOK_URL, or neither")
         return secret
 
-    @field_validator("dev_signing_key")
+    @field_validator("dev_signing_key", "log_format")
     @classmethod
-    def _never_beside_a_live_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    def _never_beside_a_live_key(cls, value: Any, info: ValidationInfo) -> Any:
         key = info.data.get("kota_api_key")
-        if value and key and mode_of_key(key.get_secret_value()) is Mode.LIVE:
-            raise ValueError("must not be set beside a live KOTA_API_KEY")
-        return value
+        if value in {None, "json"} or key is None or mode_of_key(key.get_secret_value()) is not Mode.LIVE:
+            return value
+        raise ValueError("must not be set beside a live KOTA_API_KEY")
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -300,5 +230,11 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False, include_context=False)
-        lines = [f"{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults]
-        raise BadConfiguration("\n".join(lines)) from None
+        raise BadConfiguration("\n".join(_line(fault["loc"], fault["msg"]) for fault in faults)) from None
+
+
+def _line(place: tuple[str | int, ...], message: str) -> str:
+    name, *rest = place
+    # Items of a list are counted from 1, as people do.
+    item = f", item {rest[0] + 1}" if rest and isinstance(rest[0], int) else ""
+    return f"{str(name).upper()}{item}: {message.removeprefix('Value error, ')}"
