@@ -48,10 +48,10 @@ async def ready(services: ServicesDep, response: Response) -> Ready:
     try:
         async with services.engine.connect() as connection:
             found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-            if await connection.scalar(_IS_BEHIND):
+            if found is None or str(found) < migrate.head():
+                checks["migrations"] = "behind"
+            elif await connection.scalar(_IS_BEHIND):
                 alarms["events"] = "behind"
-        if found is None or str(found) < migrate.head():
-            checks["migrations"] = "behind"
     except (OSError, SQLAlchemyError) as error:
         log.warning("web.ready.failed", error=type(error).__name__)
         checks = {"database": "unavailable", "migrations": "unknown"}
