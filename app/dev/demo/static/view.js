@@ -78,8 +78,9 @@ const STATUS = {
   restricted: ["Restricted", "bad"],
 };
 
+/* Kota may add statuses at any time: one that is not known is shown as it is. */
 export function factItem(label, status) {
-  const [text, tone] = STATUS[status] ?? [status, "wait"];
+  const [text, tone] = STATUS[status] ?? [status.replaceAll("_", " "), "wait"];
   return element(
     "li",
     { class: `fact ${tone}` },
