@@ -88,9 +88,10 @@ async def test_the_same_resource_goes_through_its_states(sandbox: SandboxClient)
 
 async def test_an_offer_is_settled_without_an_event(sandbox: SandboxClient) -> None:
     offer = await emit(sandbox, "employee.health_insurance.offer.action_required")
-    before = await sandbox.read("/events", version="v2")
     await sandbox.created("/_control/advance", {"id": offer["id"], "status": "accepted"})
-    assert await sandbox.read("/events", version="v2") == before
+    # The made-up people may become active meanwhile, which is told.
+    types = [event["type"] for event in (await sandbox.read("/events", version="v2"))["items"]]
+    assert [name for name in types if ".offer." in name] == ["employee.health_insurance.offer.action_required"]
     settled = await sandbox.read(f"/employees/{offer['employee_id']}/health_insurance/offers/{offer['id']}")
     assert (settled["status"], settled["required_action"]) == ("accepted", None)
 
