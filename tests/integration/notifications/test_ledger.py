@@ -260,6 +260,10 @@ async def test_finalized_report_and_changed_status_are_told_to_the_host(stack: S
         "id": "ctr_1",
         "employer_id": EMPLOYER_ID,
         "status": "finalized",
+        "period": {"from_date": "2026-03-01", "to_date": "2026-03-31"},
+        "created_at": "2026-03-01T00:00:00Z",
+        "last_updated_at": "2026-03-31T00:00:00Z",
+        "finalized_at": "2026-03-31T00:00:00Z",
     }
     stack.played.resources[f"/employers/{EMPLOYER_ID}"] = {"id": EMPLOYER_ID, "status": "active"}
     await stack.deliver(
