@@ -12,20 +12,15 @@ import typer
 
 from app.commands.events import app as events
 from app.commands.keys import keys
+from app.commands.records import import_records, sync
 from app.commands.reports import reports
-
-
-class ImportKind(StrEnum):
-    """What can be imported."""
-
-    EMPLOYERS = "employers"
-    EMPLOYEES = "employees"
-
 
 app = typer.Typer(name="kota-bff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
 app.add_typer(reports, name="reports")
+app.add_typer(sync, name="sync")
+app.command("import")(import_records)
 
 
 def main() -> None:
@@ -224,85 +219,6 @@ def doctor(
     from app.doctor import run_doctor
 
     raise typer.Exit(run_doctor(Console(), webhook_url=webhook_url))
-
-
-@app.command("import")
-def import_records(
-    kind: Annotated[ImportKind, typer.Argument(help="What the file holds")],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with a header, or NDJSON")],
-    *,
-    url: Annotated[str, typer.Option(envvar="KOTA_BFF_URL", help="Of the service")] = "http://127.0.0.1:8000",
-    service_key: Annotated[str, typer.Option(envvar="SERVICE_KEY", help="A key with the scope sync")],
-    refused: Annotated[Path | None, typer.Option(help="Where the refused lines go; FILE.refused.ndjson")] = None,
-    patience: Annotated[float, typer.Option(help="Seconds to wait for Kota without any progress")] = 300,
-) -> None:
-    """Bring a file of employers or employees to Kota. Sent again, it goes on where it stopped."""
-    import httpx
-    from rich.progress import Progress as Bar
-
-    from app.sync.import_files import KindText, UnreadableFile
-    from app.sync.importing import ImportFailed, Progress, import_file, write_refused
-
-    headers = {"Authorization": f"Bearer {service_key}"}
-    try:
-        with httpx.Client(base_url=url, headers=headers, timeout=600) as http, Bar(transient=True) as bar:
-            task = bar.add_task(f"Importing {kind.value}", total=None)
-
-            def tell(done: Progress) -> None:
-                bar.update(task, total=done.total, completed=done.total - done.pending)
-
-            one: KindText = "employer" if kind is ImportKind.EMPLOYERS else "employee"
-            done = import_file(file, one, http=http, poll_every=0.5, patience=patience, tell=tell)
-    except (UnreadableFile, ImportFailed) as error:
-        typer.echo(f"The import failed: {error}", err=True)
-        raise typer.Exit(1) from None
-    counts = ("total", "synced", "unchanged", "skipped", "rejected", "pending")
-    typer.echo(", ".join(f"{getattr(done, name)} {name}" for name in counts))
-    if done.refused:
-        target = refused or file.with_name(f"{file.name}.refused.ndjson")
-        write_refused(target, done)
-        typer.echo(f"Refused lines and why: {target}", err=True)
-    if done.rejected or done.pending:
-        raise typer.Exit(1)
-
-
-sync_commands = typer.Typer(help="Records and Kota.", no_args_is_help=True)
-app.add_typer(sync_commands, name="sync")
-
-
-@sync_commands.command("audit")
-def sync_audit(
-    *, repair: Annotated[bool, typer.Option("--repair", help="Bind and re-read what can be")] = False
-) -> None:
-    """Compare our records with Kota's lists: missing there, unknown here, duplicated, status differing.
-
-    Exit code 1 if anything still differs afterwards.
-    """
-    from contextlib import AsyncExitStack
-
-    from app.kota import KotaError
-    from app.services import open_services
-    from app.settings import load_settings
-    from app.sync.drift import Report, audit
-
-    async def run() -> Report:
-        async with AsyncExitStack() as stack:
-            services = await open_services(stack, load_settings(), application_name="kota-bff audit")
-            return await audit(services.sessions, services.kota, repair=repair)
-
-    try:
-        report = asyncio.run(run())
-    except KotaError as error:
-        typer.echo(f"Kota's lists could not be read: {error}", err=True)
-        raise typer.Exit(1) from None
-    for found in report.findings:
-        ids = " ".join(found.kota_ids)
-        typer.echo(f"{found.drift} {found.kind} {found.ref or '-'} {ids}{' (repaired)' if found.repaired else ''}")
-    typer.echo(
-        f"{report.employers} employers and {report.employees} employees at Kota, {report.open} open differences."
-    )
-    if report.open:
-        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
