@@ -89,6 +89,15 @@ def worker() -> None:
 
 
 @app.command()
+def doors() -> None:
+    """List every route and who may use it, as in docs/doors.md."""
+    from app.auth.doors import doors_of, table_of
+    from app.main import ROUTERS
+
+    typer.echo(table_of(doors_of(ROUTERS)), nl=False)
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database to the revision that this version needs."""
     from app.db import migrate as migrations

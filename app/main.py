@@ -23,6 +23,7 @@ from app.sync.offboarding.routes import router as offboarding_router
 from app.sync.routes import router as sync_router
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
+from app.web.openapi import install_openapi
 from app.web.problems import install_problem_handlers
 from app.webhooks.intake import Intake
 from app.webhooks.routes import router as webhooks_router
@@ -54,8 +55,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings),
         docs_url="/docs" if settings.docs_enabled else None,
         redoc_url=None,
+        # Two addresses of one thing are one too many.
+        redirect_slashes=False,
     )
     install_problem_handlers(app)
+    install_openapi(app)
     for router in ROUTERS:
         app.include_router(router)
     if settings.frontend_origins:

@@ -1,5 +1,6 @@
 """One embedded PostgreSQL for the whole run, started by the first test that asks for it."""
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
@@ -65,3 +66,13 @@ async def app(new_database: NewDatabase, host: Host) -> AsyncIterator[RunningApp
     """The whole application on a database of its own. Kota cannot be reached."""
     async with running_app(settings_for(new_database(), host=host)) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def shared_app(postgres: EmbeddedPostgres, migrated_template: str, host: Host) -> AsyncIterator[RunningApp]:
+    """The same for a whole file of tests, for those that leave nothing behind that another would notice."""
+    name = f"shared_{secrets.token_hex(4)}"
+    url = postgres.create_database(name, template=migrated_template)
+    async with running_app(settings_for(url, host=host)) as running:
+        yield running
+    postgres.drop_database(name)

@@ -28,7 +28,10 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-site",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Strict-Transport-Security": "max-age=31536000",
+    # Next to nothing here is for everybody; a route that is says so.
+    "Cache-Control": "no-store",
 }
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RequestContext:
@@ -65,10 +68,12 @@ class RequestContext:
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
-            HTTP_REQUESTS.labels(scope["method"] if route != "unmatched" else "-", route, status).inc()
+            # A method may be any word; a label may not.
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            HTTP_REQUESTS.labels(method, route, status).inc()
             HTTP_SECONDS.labels(route).observe(seconds)
             if route not in QUIET:
-                log.info("web.request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+                log.info("web.request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 
 def _request_id(headers: Headers) -> str:

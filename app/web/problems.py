@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.db.faults import DATABASE_ERRORS, is_database_lost
 from app.errors import (
@@ -16,6 +17,7 @@ from app.errors import (
     FieldError,
     Forbidden,
     InvalidInput,
+    KotaUnavailable,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
@@ -24,6 +26,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from app.kota import KotaError, KotaProblem
 from app.ops.metrics import UNEXPECTED_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -93,16 +96,48 @@ def request_id_of(request: Request) -> str:
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every exception with a problem; the one place beside the worker root that catches `Exception`."""
     app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(KotaError, _on_kota_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     for kind in DATABASE_ERRORS:
         app.add_exception_handler(kind, _on_database_error)
-    app.add_exception_handler(Exception, _on_unexpected)
+    app.add_middleware(LastResort)
+
+
+class LastResort:
+    """Answers what nobody expected, inside of the other middleware: CORS, ids and headers hold for it as well."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            answer = await _on_unexpected(Request(scope), error)
+            await answer(scope, receive, send)
 
 
 async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101 - Starlette types handlers by Exception alone
     return problem(error, request_id=request_id_of(request))
+
+
+async def _on_kota_error(request: Request, error: Exception) -> Response:
+    """A route that needed Kota's answer and did not get one. What Kota wrote stays here: it may name a person."""
+    trace_id = error.trace_id if isinstance(error, KotaProblem) else None
+    log.warning("web.kota.failed", path=_route(request), error=type(error).__name__, trace_id=trace_id)
+    unavailable = KotaUnavailable(retry_after=5, kota_trace_id=trace_id)
+    return problem(unavailable, request_id=request_id_of(request))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -9,8 +9,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
+from starlette.requests import ClientDisconnect
 
-from app.errors import UnsupportedMediaType
+from app.errors import MalformedRequest, UnsupportedMediaType
+from app.web.strict_json import read_json
 
 Caller = TypeVar("Caller")
 
@@ -36,6 +38,15 @@ class Guard(SecurityBase, ABC, Generic[Caller]):
         return admitted[id(self)]
 
 
+class StrictRequest(Request):
+    """A request whose JSON has one meaning."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = read_json(await self.body())
+        return self._json
+
+
 class Route(APIRoute):
     """A route that asks its guards before it reads anything else of the request."""
 
@@ -47,9 +58,18 @@ class Route(APIRoute):
         async def guarded(request: Request) -> Response:
             for guard in guards:
                 await guard(request)
-            if takes_json:
-                _require_json(request)
-            return await handle(request)
+            _refuse_nul(request)
+            if not takes_json:
+                return await handle(request)
+            _require_json(request)
+            strict = StrictRequest(request.scope, request.receive)
+            try:
+                # Read here, where a refusal is still ours: FastAPI makes one answer of everything that goes wrong.
+                if await strict.body():
+                    await strict.json()
+            except ClientDisconnect:
+                raise MalformedRequest("The body did not arrive.") from None
+            return await handle(strict)
 
         return guarded
 
@@ -68,6 +88,12 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
     for inner in dependant.dependencies:
         yield inner.call
         yield from _calls(inner)
+
+
+def _refuse_nul(request: Request) -> None:
+    """PostgreSQL's text cannot hold it, and nothing that we name has it."""
+    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise MalformedRequest("A NUL character is no part of any address here.")
 
 
 def _require_json(request: Request) -> None:
