@@ -15,6 +15,7 @@ from app.events.routes import router as events_router
 from app.notifications.routes import router as notifications_router
 from app.ops.logging import configure_logging
 from app.ops.processes import end_with_parent
+from app.privacy.routes import router as privacy_router
 from app.services import open_services
 from app.sessions.routes import router as sessions_router
 from app.settings import Settings, load_settings
@@ -41,6 +42,7 @@ ROUTERS = (
     audit_router,
     notifications_router,
     contributions_router,
+    privacy_router,
 )
 
 

@@ -26,6 +26,7 @@ from app.kota import key_fingerprint
 from app.ops.logging import configure_logging
 from app.outbox.delivery import Host
 from app.outbox.work import DeliveryRules, outbox_lane
+from app.privacy.work import privacy_periodic
 from app.queue.backoff import Backoff
 from app.queue.lanes import Lane, run_lane
 from app.queue.periodic import Periodic, run_periodic
@@ -88,6 +89,9 @@ def periodic_of(services: Services) -> Sequence[Periodic]:
         *sync_periodic(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings)),
         *_event_periodic(services),
         contributions_periodic(services.sessions, services.kota, every=services.settings.reports_every),
+        *privacy_periodic(
+            sessions=services.sessions, keyring=services.keyring, after=services.settings.erase_offboarded_after
+        ),
     ]
 
 

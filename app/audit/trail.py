@@ -1,5 +1,6 @@
 """The audit trail: one row for every change that a backend of the host, or a person at a terminal, asked for."""
 
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from sqlalchemy import insert
@@ -7,6 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.service_keys import ServiceCaller
 from app.models import AuditEntry
+
+Note = Callable[[AsyncSession], Awaitable[None]]
+"""Writes down what is about to be done, in the transaction in which it is done."""
 
 
 async def record(session: AsyncSession, caller: ServiceCaller, *, action: str, subject: str, request_id: str) -> None:
@@ -19,6 +23,15 @@ async def record(session: AsyncSession, caller: ServiceCaller, *, action: str, s
     own: an attempt whose outcome stays unknown must be on the trail as well.
     """
     await _insert(session, actor=caller.name, action=action, subject=subject, request_id=request_id)
+
+
+def note(caller: ServiceCaller, *, action: str, subject: str, request_id: str) -> Note:
+    """`record`, to be handed to a function that opens its own transactions."""
+
+    async def write(session: AsyncSession) -> None:
+        await record(session, caller, action=action, subject=subject, request_id=request_id)
+
+    return write
 
 
 async def record_command(session: AsyncSession, *, action: str, subject: str) -> None:

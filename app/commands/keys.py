@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from app.db.encryption import Keyring
+
 T = TypeVar("T")
 
 keys = typer.Typer(no_args_is_help=True, help="Service keys of the host's backends, and encryption keys.")
@@ -80,20 +82,49 @@ def revoke(name: Annotated[str, typer.Argument(help="The key that shall open not
 
 @keys.command()
 def new_encryption_key() -> None:
-    """Print a new key for ENCRYPTION_KEYS: put it first, keep the old ones, restart, then `rotate-encryption`."""
+    """Print a new key for ENCRYPTION_KEYS.
+
+    Add it at the end and restart everything, so that every process can read it; put it first and restart again, so that
+    it is written with; then `rotate-encryption`, and take the old one away.
+    """
     from cryptography.fernet import Fernet
 
     typer.echo(Fernet.generate_key().decode())
 
 
-def _with_engine(work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
+@keys.command()
+def rotate_encryption() -> None:
+    """Bring everything under the first of ENCRYPTION_KEYS, while the service runs. Started again, it goes on."""
+    from app.db.engine import create_sessions
+    from app.db.rotation import Rotation, rotate
+
+    async def work(engine: "AsyncEngine") -> list[Rotation]:
+        return await rotate(create_sessions(engine), _keyring())
+
+    left = 0
+    for column in _with_engine(work):
+        typer.echo(f"{column.column}: {column.rotated} rotated, {column.left} left")
+        left += column.left
+    if left:
+        typer.echo("A process still writes under an older key: restart it with the new one first, then run this again.")
+        raise typer.Exit(1)
+    typer.echo("Nothing is left under an older key.")
+
+
+def _keyring() -> "Keyring":
     from app.db.encryption import Keyring
+    from app.settings import load_settings
+
+    return Keyring([key.get_secret_value() for key in load_settings().encryption_keys])
+
+
+def _with_engine(work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
     from app.db.engine import create_engine
     from app.errors import AppError
     from app.settings import load_settings
 
     settings = load_settings()
-    keyring = Keyring([key.get_secret_value() for key in settings.encryption_keys])
+    keyring = _keyring()
 
     async def run() -> T:
         async with AsyncExitStack() as stack:

@@ -17,7 +17,7 @@ class DeadLetter(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
     body_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     """Keyed: the same delivery sent again is kept once."""
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(LargeBinary, info={"encrypted": True})
     reason: Mapped[str]
     deliveries: Mapped[int] = mapped_column(default=1, server_default="1")
     received_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)

@@ -34,7 +34,7 @@ class KotaEvent(Base):
     type: Mapped[str]
     version: Mapped[str]
     """`v1` or `v2`."""
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(LargeBinary, info={"encrypted": True})
     """The delivered bytes, encrypted where they are received. Never read for state: a webhook is a doorbell."""
     state: Mapped[EventState] = mapped_column(default=EventState.PENDING, server_default=EventState.PENDING.value)
     deliveries: Mapped[int] = mapped_column(default=1, server_default="1")

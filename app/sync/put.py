@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.audit.trail import Note
 from app.db.engine import Sessions
 from app.errors import AppError, FieldError
 from app.models import SyncState
@@ -54,11 +55,17 @@ async def put_record(
     *,
     rules: PutRules,
     now: datetime,
+    note: Note | None = None,
 ) -> Answered:
-    """Make `fields` the record's desired state. Raises what stands against it, or Kota's own refusal."""
+    """Make `fields` the record's desired state. Raises what stands against it, or Kota's own refusal.
+
+    `note` writes down who did it, in the transaction that changes the record, if it changes.
+    """
     wanted = wanted_from(kind, ref, fields, lookup_key=rules.lookup_key)
     async with sessions.begin() as session:
         outcome = (await store(session, kind, [wanted], now=now))[ref]
+        if note is not None and isinstance(outcome, Stored) and outcome.effect is not Effect.UNCHANGED:
+            await note(session)
     if isinstance(outcome, AppError):
         raise outcome
     settled = outcome.state is SyncState.SYNCED

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Header, Query, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from app.audit.trail import note, record
 from app.auth.callers import SyncCaller
 from app.errors import FieldError
 from app.models import SyncState
@@ -23,7 +24,7 @@ from app.sync.views import (
     list_records,
 )
 from app.sync.withdrawal import withdraw
-from app.web.dependencies import BellDep, KotaDep, LookupKeyDep, SessionDep, SessionsDep, SettingsDep
+from app.web.dependencies import BellDep, KotaDep, LookupKeyDep, RequestIdDep, SessionDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep
 from app.web.refs import Ref, RefPath
@@ -63,18 +64,20 @@ async def put_employer(
     *,
     ref: RefPath,
     body: EmployerIn,
-    _caller: SyncCaller,
+    caller: SyncCaller,
     response: Response,
     sessions: SessionsDep,
     bell: BellDep,
     settings: SettingsDep,
     lookup_key: LookupKeyDep,
+    request_id: RequestIdDep,
     prefer: Prefer = None,
 ) -> EmployerPutOut:
     """Stores the whole record and brings it to Kota. Unchanged records cost no call there."""
     rules = PutRules(lookup_key=lookup_key, wait=settings.sync_wait, respond_async=_is_async(prefer))
     fields = body.model_dump()
-    answered = await put_record(sessions, bell, EMPLOYERS, ref, fields, rules=rules, now=datetime.now(UTC))
+    by = note(caller, action="employer.put", subject=f"employer:{ref}", request_id=request_id)
+    answered = await put_record(sessions, bell, EMPLOYERS, ref, fields, rules=rules, now=datetime.now(UTC), note=by)
     return _answer(EmployerPutOut, answered, response)
 
 
@@ -83,19 +86,21 @@ async def put_employee(
     *,
     ref: RefPath,
     body: EmployeeIn,
-    _caller: SyncCaller,
+    caller: SyncCaller,
     response: Response,
     sessions: SessionsDep,
     bell: BellDep,
     settings: SettingsDep,
     lookup_key: LookupKeyDep,
+    request_id: RequestIdDep,
     prefer: Prefer = None,
 ) -> EmployeePutOut:
     """Stores the whole record and brings it to Kota, once Kota has the employer. Creating an employee at Kota may
     enrol the person in insurance at once."""
     rules = PutRules(lookup_key=lookup_key, wait=settings.sync_wait, respond_async=_is_async(prefer))
     fields = body.model_dump()
-    answered = await put_record(sessions, bell, EMPLOYEES, ref, fields, rules=rules, now=datetime.now(UTC))
+    by = note(caller, action="employee.put", subject=f"employee:{ref}", request_id=request_id)
+    answered = await put_record(sessions, bell, EMPLOYEES, ref, fields, rules=rules, now=datetime.now(UTC), note=by)
     return _answer(EmployeePutOut, answered, response)
 
 
@@ -161,17 +166,19 @@ async def list_employees(
 @router.delete(
     "/employers/{ref}", status_code=204, summary="Withdraw an employer", responses=problems(401, 403, 404, 409)
 )
-async def delete_employer(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> None:
+async def delete_employer(ref: RefPath, caller: SyncCaller, session: SessionDep, request_id: RequestIdDep) -> None:
     """Only while Kota cannot have it."""
     await withdraw(session, EMPLOYERS, ref)
+    await record(session, caller, action="employer.withdraw", subject=f"employer:{ref}", request_id=request_id)
 
 
 @router.delete(
     "/employees/{ref}", status_code=204, summary="Withdraw an employee", responses=problems(401, 403, 404, 409)
 )
-async def delete_employee(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> None:
+async def delete_employee(ref: RefPath, caller: SyncCaller, session: SessionDep, request_id: RequestIdDep) -> None:
     """Only while Kota cannot have it."""
     await withdraw(session, EMPLOYEES, ref)
+    await record(session, caller, action="employee.withdraw", subject=f"employee:{ref}", request_id=request_id)
 
 
 class LinkIn(BaseModel):
@@ -187,18 +194,24 @@ LINK_RESPONSES = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 @router.put("/employers/{ref}/link", summary="Bind to an employer that Kota has", responses=LINK_RESPONSES)
 async def link_employer(
-    *, ref: RefPath, body: LinkIn, _caller: SyncCaller, sessions: SessionsDep, kota: KotaDep
+    *, ref: RefPath, body: LinkIn, caller: SyncCaller, sessions: SessionsDep, kota: KotaDep, request_id: RequestIdDep
 ) -> EmployerOut:
     """What the record says otherwise is pushed next."""
-    return EmployerOut.model_validate(await link(sessions, kota, EMPLOYERS, ref, body.kota_id))
+    linked = await link(sessions, kota, EMPLOYERS, ref, body.kota_id)
+    async with sessions.begin() as session:
+        await record(session, caller, action="employer.link", subject=f"employer:{ref}", request_id=request_id)
+    return EmployerOut.model_validate(linked)
 
 
 @router.put("/employees/{ref}/link", summary="Bind to an employee that Kota has", responses=LINK_RESPONSES)
 async def link_employee(
-    *, ref: RefPath, body: LinkIn, _caller: SyncCaller, sessions: SessionsDep, kota: KotaDep
+    *, ref: RefPath, body: LinkIn, caller: SyncCaller, sessions: SessionsDep, kota: KotaDep, request_id: RequestIdDep
 ) -> EmployeeOut:
     """What the record says otherwise is pushed next. The employee must be of the same employer at Kota."""
-    return EmployeeOut.model_validate(await link(sessions, kota, EMPLOYEES, ref, body.kota_id))
+    linked = await link(sessions, kota, EMPLOYEES, ref, body.kota_id)
+    async with sessions.begin() as session:
+        await record(session, caller, action="employee.link", subject=f"employee:{ref}", request_id=request_id)
+    return EmployeeOut.model_validate(linked)
 
 
 def _is_async(prefer: str | None) -> bool:

@@ -1,0 +1,104 @@
+"""Erase what is held of a person who has left. A tombstone stays: reference, Kota's id, status.
+
+It keeps a late feed from hiring the person again, and an auditor from wondering. What Kota holds is Kota's; this is
+about our copy.
+"""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.encryption import Keyring
+from app.db.engine import Sessions
+from app.errors import Conflict, NotFound
+from app.models import Employee, KotaEvent, Notification, OutboxMessage, OutboxState, SessionGrant
+from app.privacy.holdings import events_of
+
+log = structlog.get_logger(__name__)
+
+INACTIVE = "inactive"
+ERASED_DIGEST = b""
+"""In the place of the digest of what was desired: equal to that of no record, so that an erased row is known by it."""
+NOBODY = "erased"
+BATCH = 100
+
+
+class UnknownEmployee(NotFound):
+    """There is no such employee."""
+
+    code = "unknown_employee"
+
+
+class StillCovered(Conflict):
+    """Kota does not show this person as inactive, so their data is still needed."""
+
+    code = "not_inactive"
+
+
+class SyncInFlight(Conflict):
+    """The record is being worked on; ask again shortly."""
+
+    code = "sync_in_flight"
+
+
+async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -> None:
+    """Doing it again changes nothing. UnknownEmployee, StillCovered or SyncInFlight if it cannot be."""
+    employee = await session.get(Employee, ref, with_for_update=True)
+    if employee is None:
+        raise UnknownEmployee
+    if employee.kota_status != INACTIVE or employee.kota_id is None:
+        raise StillCovered
+    if await session.scalar(select(Employee.lease_until > func.now()).where(Employee.ref == ref)):
+        raise SyncInFlight(retry_after=5)
+    employee.desired, employee.desired_digest, employee.synced = {}, ERASED_DIGEST, None
+    employee.push_key = employee.push_body = employee.error_fields = None
+    employee.next_attempt_at = None
+    # The events stay, as the record that they came; of what they said nothing does.
+    await session.execute(update(KotaEvent).where(events_of(employee.kota_id)).values(body=keyring.encrypt(b"{}")))
+    await _erase_notifications(session, employee.kota_id)
+    await session.execute(update(SessionGrant).where(SessionGrant.employee_ref == ref).values(subject=NOBODY))
+    await session.flush()
+    log.info("privacy.employee.erased", employee_ref=ref)
+
+
+async def _erase_notifications(session: AsyncSession, kota_id: str) -> None:
+    theirs = Notification.kota_employee_id == kota_id
+    messages = select(func.concat("notification/", Notification.id)).where(theirs)
+    # What is still on its way to the host is emptied by its delivery.
+    undelivered = OutboxMessage.object.in_(messages) & (OutboxMessage.state == OutboxState.DEAD)
+    await session.execute(update(OutboxMessage).where(undelivered).values(content=None))
+    await session.execute(delete(Notification).where(theirs))
+
+
+async def erase_leavers(sessions: Sessions, *, after: timedelta, keyring: Keyring) -> int:
+    """Erase everybody whom Kota has shown as inactive for that long; how many there were. Each in a transaction."""
+    erased, last = 0, ""
+    while refs := await _leavers(sessions, after=after, beyond=last):
+        for ref in refs:
+            async with sessions.begin() as session:
+                try:
+                    await erase_employee(session, ref, keyring=keyring)
+                    erased += 1
+                except Conflict as error:
+                    log.info("privacy.employee.kept", employee_ref=ref, code=error.code)
+        last = refs[-1]
+    return erased
+
+
+async def _leavers(sessions: Sessions, *, after: timedelta, beyond: str) -> list[str]:
+    async with sessions() as session:
+        found = await session.scalars(
+            select(Employee.ref)
+            .where(
+                Employee.kota_status == INACTIVE,
+                # When Kota last said so, since an inactive record is read again only if Kota has news of it.
+                Employee.kota_status_at < func.now() - after,
+                Employee.desired_digest != ERASED_DIGEST,
+                Employee.ref > beyond,
+            )
+            .order_by(Employee.ref)
+            .limit(BATCH)
+        )
+        return list(found)

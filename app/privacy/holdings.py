@@ -1,0 +1,36 @@
+"""Where personal data is, column by column. A test holds these lists against all encrypted columns that there are."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_
+
+from app.models import KotaEvent, KotaResource
+
+ERASED = {
+    "employees.desired",
+    "employees.synced",
+    "employees.push_body",
+    "employees.error_fields",
+    "kota_events.body",
+    "notifications.body",
+    "notifications.title",
+    "outbox_messages.content",
+    "session_grants.subject",
+}
+"""Emptied, or gone with its row, when a person is erased."""
+
+KEPT: Mapping[str, str] = {
+    "employers.desired": "a company, and the contact that it names",
+    "employers.synced": "the same",
+    "employers.push_body": "the same",
+    "employers.error_fields": "the same",
+    "dead_letters.body": "belongs to nobody that we could tell; gone after RETAIN_DEAD_LETTERS",
+}
+"""Encrypted, and not erased with a person; why."""
+
+
+def events_of(kota_id: str) -> ColumnElement[bool]:
+    """Events about this employee, or about a resource of theirs."""
+    theirs = select(KotaResource.kind, KotaResource.id).where(KotaResource.path_params["employee_id"].astext == kota_id)
+    itself = and_(KotaEvent.resource_kind == "employee", KotaEvent.resource_id == kota_id)
+    return or_(itself, tuple_(KotaEvent.resource_kind, KotaEvent.resource_id).in_(theirs))

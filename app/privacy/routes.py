@@ -1,0 +1,80 @@
+"""Personal data of one employee: shown and erased, on demand, by whoever holds a key with the scope `admin`."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.audit.trail import record
+from app.auth.callers import AdminCaller
+from app.privacy.erasure import erase_employee
+from app.privacy.export import export_employee
+from app.web.dependencies import KeyringDep, RequestIdDep, SessionDep
+from app.web.openapi import problems
+from app.web.refs import RefPath
+from app.web.routing import router as new_router
+
+router = new_router(prefix="/internal/employees/{ref}/personal-data", tags=["personal data"])
+
+
+class HeldSession(BaseModel):
+    """An embed or hosted session that was opened for the person."""
+
+    subject: str
+    granted_at: datetime
+    expires_at: datetime
+
+
+class HeldNotification(BaseModel):
+    """What Kota asked the person to do."""
+
+    opened_at: datetime
+    title: str
+    body: str | None
+
+
+class HeldEvent(BaseModel):
+    """What Kota told about the person."""
+
+    id: str
+    type: str
+    received_at: datetime
+    body: Any
+
+
+class HeldChange(BaseModel):
+    """Who changed the record."""
+
+    at: datetime
+    actor: str
+    action: str
+    request_id: str
+
+
+class PersonalData(BaseModel):
+    """All that is held of one person."""
+
+    employee: dict[str, Any]
+    sessions: list[HeldSession]
+    notifications: list[HeldNotification]
+    events: list[HeldEvent]
+    changes: list[HeldChange]
+
+
+@router.get("", summary="All that is held of one person", responses=problems(401, 403, 404, 422))
+async def get_personal_data(
+    ref: RefPath, caller: AdminCaller, session: SessionDep, keyring: KeyringDep, request_id: RequestIdDep
+) -> PersonalData:
+    """The one answer with personal data in it. That it was asked for is on the audit trail."""
+    held = await export_employee(session, ref, keyring=keyring)
+    await record(session, caller, action="employee.export", subject=f"employee:{ref}", request_id=request_id)
+    return PersonalData.model_validate(held)
+
+
+@router.delete("", status_code=204, summary="Erase a person who has left", responses=problems(401, 403, 404, 409, 422))
+async def delete_personal_data(
+    ref: RefPath, caller: AdminCaller, session: SessionDep, keyring: KeyringDep, request_id: RequestIdDep
+) -> None:
+    """Only once Kota shows the person as inactive. A tombstone stays: reference, Kota's id and status."""
+    await erase_employee(session, ref, keyring=keyring)
+    await record(session, caller, action="employee.erase", subject=f"employee:{ref}", request_id=request_id)

@@ -1,0 +1,94 @@
+"""Every mutating call of a backend leaves a row on the trail: a new route without one fails here."""
+
+from typing import Any
+
+import pytest
+
+from app.auth.doors import doors_of
+from app.main import ROUTERS
+from app.models import EventState, KotaEvent
+from tests.integration.sessions.world import employee_row, employer_row, store
+from tests.support.app import Host, RunningApp
+from tests.support.records import employee_record, employer_record
+
+CALLS: dict[str, tuple[str, Any, str, str]] = {
+    "PUT /internal/employers/{ref}": ("/internal/employers/new", employer_record(), "employer.put", "employer:new"),
+    "PUT /internal/employees/{ref}": (
+        "/internal/employees/new",
+        employee_record("acme"),
+        "employee.put",
+        "employee:new",
+    ),
+    "DELETE /internal/employers/{ref}": ("/internal/employers/fresh", None, "employer.withdraw", "employer:fresh"),
+    "DELETE /internal/employees/{ref}": ("/internal/employees/fresh", None, "employee.withdraw", "employee:fresh"),
+    "DELETE /internal/employees/{ref}/personal-data": (
+        "/internal/employees/gone/personal-data",
+        None,
+        "employee.erase",
+        "employee:gone",
+    ),
+    "POST /internal/events/replay": (
+        "/internal/events/replay",
+        {"state": "dead"},
+        "event.replay_many",
+        "events:state=dead",
+    ),
+    "POST /internal/events/reconcile": ("/internal/events/reconcile", None, "event.reconcile", "events"),
+    "POST /internal/events/{event_id}/replay": (
+        "/internal/events/evt_1/replay",
+        None,
+        "event.replay",
+        "event:evt_1",
+    ),
+}
+ELSEWHERE = {
+    "POST /internal/sessions": "session_grants is its trail: who, for whom, until when",
+}
+
+
+def test_every_mutating_route_is_in_this_test() -> None:
+    mutating = {f"{door.method} {door.path}" for door in doors_of(ROUTERS) if door.scope and door.method != "GET"}
+    assert mutating == set(CALLS) | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_change_is_on_the_trail(app: RunningApp, host: Host, call: str) -> None:
+    body = app.app.state.services.keyring.encrypt(b"{}")
+    await store(
+        app,
+        employer_row(),
+        employer_row("fresh", kota_id=None),
+        employee_row("fresh", kota_id=None),
+        employee_row("gone", kota_status="inactive", desired_digest=b"x"),
+        KotaEvent(id="evt_1", type="x", version="v2", body=body, state=EventState.DEAD),
+    )
+    path, content, action, subject = CALLS[call]
+    headers = host.service | {"X-Request-ID": "change-1"}
+    answer = await app.http.request(call.split(maxsplit=1)[0], path, json=content, headers=headers)
+
+    assert answer.is_success, answer.text
+    trail = (await app.http.get("/internal/audit", headers=host.service)).json()["items"]
+    assert [(item["actor"], item["action"], item["subject"], item["request_id"]) for item in trail] == [
+        ("tests", action, subject, "change-1")
+    ]
+
+
+@pytest.mark.parametrize("kind", ["employers", "employees"])
+async def test_record_that_is_sent_again_unchanged_is_no_change(app: RunningApp, host: Host, kind: str) -> None:
+    await store(app, employer_row())
+    record = employer_record() if kind == "employers" else employee_record("acme")
+    for _ in range(3):
+        assert (await app.http.put(f"/internal/{kind}/new", json=record, headers=host.service)).is_success
+    assert len((await app.http.get("/internal/audit", headers=host.service)).json()["items"]) == 1
+
+
+async def test_refused_change_leaves_no_row(app: RunningApp, host: Host) -> None:
+    await store(app, employer_row())
+    for answer in (
+        await app.http.put("/internal/employees/a", json=employee_record("nobody"), headers=host.service),
+        await app.http.delete("/internal/employers/acme", headers=host.service),
+        await app.http.delete("/internal/employers/nobody", headers=host.service),
+        await app.http.post("/internal/events/evt_9/replay", headers=host.service),
+    ):
+        assert answer.is_client_error
+    assert (await app.http.get("/internal/audit", headers=host.service)).json()["items"] == []

@@ -1,0 +1,173 @@
+"""What is held of one person is shown whole, and erased whole once Kota shows that they are gone."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import LargeBinary, select, text, type_coerce, update
+
+from app.db.rotation import encrypted_columns
+from app.models import Employee, KotaEvent, KotaResource, Notification, OutboxMessage, OutboxState, SessionGrant
+from app.privacy.erasure import erase_leavers
+from app.privacy.holdings import ERASED, KEPT
+from tests.integration.sessions.world import employee_row, employer_row, store
+from tests.support.app import Host, RunningApp
+from tests.support.records import employee_record
+
+MARY = "/internal/employees/mary/personal-data"
+NAME = "Mary-Known-Name"
+WAITING = UUID(int=7)
+
+
+def test_every_encrypted_column_is_erased_or_kept_for_a_reason() -> None:
+    found = {f"{column.table.name}.{column.name}" for column in encrypted_columns()}
+    assert found == ERASED | set(KEPT)
+
+
+async def fill(app: RunningApp, **mary: Any) -> None:
+    ring = app.app.state.services.keyring
+
+    def event(number: int, kind: str, resource: str) -> KotaEvent:
+        body = ring.encrypt(json.dumps({"id": f"evt_{number}", "data": {"name": NAME}}).encode())
+        return KotaEvent(
+            id=f"evt_{number}", type="x", version="v2", body=body, resource_kind=kind, resource_id=resource
+        )
+
+    asked = {"audience": "employee", "kota_employee_id": "ee_mary", "title": NAME, "body": NAME, "content_digest": b""}
+    person = {"first_name": NAME, "national_tax_id": NAME}
+    errors = [{"pointer": "/", "message": NAME}]
+    record = {"desired": person, "synced": person, "push_body": NAME.encode(), "error_fields": errors}
+    gone = {"kota_status": "inactive", "desired_digest": b"x" * 32, **record}
+    await store(
+        app,
+        employer_row(),
+        employee_row(
+            **(gone | {"push_body": NAME.encode(), "error_fields": [{"pointer": "/", "message": NAME}]} | mary)
+        ),
+        employee_row("other", desired=person, desired_digest=b"y" * 32),
+        KotaResource(kind="policy", id="po_1", path_params={"employee_id": "ee_mary"}),
+        event(1, "employee", "ee_mary"),
+        event(2, "policy", "po_1"),
+        event(3, "employee", "ee_other"),
+        Notification(id=WAITING, kind="policy", resource_id="po_1", action="sign", **asked),
+        Notification(kind="policy", resource_id="po_9", action="sign", **(asked | {"kota_employee_id": "ee_other"})),
+        OutboxMessage(object=f"notification/{WAITING}", type="x", content={"title": NAME}, state=OutboxState.DEAD),
+        SessionGrant(
+            kind="embed",
+            audience="employee",
+            subject=NAME,
+            subject_digest=b"s",
+            employer_ref="acme",
+            employee_ref="mary",
+            request_id="r",
+            expires_at=datetime.now(UTC),
+        ),
+    )
+
+
+async def plain_of(app: RunningApp) -> str:
+    """Every encrypted value of the database, decrypted."""
+    ring, found = app.app.state.services.keyring, []
+    async with app.app.state.services.sessions() as session:
+        for column in encrypted_columns():
+            values = await session.scalars(select(type_coerce(column, LargeBinary)).where(column.is_not(None)))
+            found += [ring.decrypt(value) for value in values]
+    return b"\n".join(found).decode()
+
+
+async def test_export_holds_all_of_one_person_and_nothing_of_another(app: RunningApp, host: Host) -> None:
+    await fill(app)
+    answer = await app.http.get(MARY, headers=host.service | {"X-Request-ID": "export-1"})
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    held = answer.json()
+    assert held["employee"]["desired"]["first_name"] == NAME
+    assert held["employee"]["kota_status"] == "inactive"
+    assert [grant["subject"] for grant in held["sessions"]] == [NAME]
+    assert [item["body"] for item in held["notifications"]] == [NAME]
+    assert {event["id"] for event in held["events"]} == {"evt_1", "evt_2"}
+    assert held["events"][0]["body"]["data"] == {"name": NAME}
+    trail = (await app.http.get("/internal/audit", headers=host.service)).json()["items"]
+    assert [(item["action"], item["subject"], item["request_id"]) for item in trail] == [
+        ("employee.export", "employee:mary", "export-1")
+    ]
+
+
+async def test_erasure_leaves_a_tombstone_and_everybody_else(app: RunningApp, host: Host) -> None:
+    await fill(app)
+    assert (await plain_of(app)).count(NAME) > 3
+    for _ in range(2):
+        assert (await app.http.delete(MARY, headers=host.service)).status_code == 204
+
+    held = (await app.http.get(MARY, headers=host.service)).json()
+    assert NAME not in json.dumps(held)
+    assert (held["employee"]["kota_id"], held["employee"]["kota_status"]) == ("ee_mary", "inactive")
+    assert [change["action"] for change in held["changes"]][:2] == ["employee.erase", "employee.erase"]
+    # What is left is the other person's: two fields of a record, an event, and the two texts of a notification.
+    assert (await plain_of(app)).count(NAME) == 5
+    seen = await app.http.get("/internal/employees/mary", headers=host.service)
+    assert seen.status_code == 200, seen.text
+
+
+async def test_erased_person_is_not_hired_again_by_a_late_feed(app: RunningApp, host: Host) -> None:
+    await fill(app)
+    await app.http.delete(MARY, headers=host.service)
+    answer = await app.http.put("/internal/employees/mary", json=employee_record("acme"), headers=host.service)
+    assert (answer.status_code, answer.json()["code"]) == (409, "offboarded"), answer.text
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"kota_status": "active"},
+        {"kota_status": "offboarding"},
+        {"kota_status": None},
+        {"kota_status": "something_new"},
+        {"kota_id": None, "kota_status": None},
+    ],
+    ids=str,
+)
+async def test_person_who_may_be_covered_is_not_erased(app: RunningApp, host: Host, state: dict[str, Any]) -> None:
+    await fill(app, **state)
+    answer = await app.http.delete(MARY, headers=host.service)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_inactive")
+    assert (await app.http.get("/internal/audit", headers=host.service)).json()["items"] == []
+
+
+async def test_record_that_is_worked_on_is_not_erased(app: RunningApp, host: Host) -> None:
+    await fill(app)
+    async with app.app.state.services.sessions.begin() as session:
+        await session.execute(text("UPDATE employees SET lease_until = now() + interval '1 minute' WHERE ref = 'mary'"))
+    answer = await app.http.delete(MARY, headers=host.service)
+    assert (answer.status_code, answer.json()["code"]) == (409, "sync_in_flight")
+    assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_unknown_person_is_404(app: RunningApp, host: Host, method: str) -> None:
+    answer = await app.http.request(method, "/internal/employees/nobody/personal-data", headers=host.service)
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_employee")
+
+
+async def test_leavers_are_erased_when_their_time_is_over(app: RunningApp) -> None:
+    await fill(app, kota_status_at=datetime.now(UTC) - timedelta(days=181))
+    services = app.app.state.services
+    await store(
+        app, employee_row("recent", kota_status="inactive", kota_status_at=datetime.now(UTC), desired_digest=b"z")
+    )
+    held = employee_row("held", kota_status="inactive", kota_status_at=datetime.now(UTC) - timedelta(days=200))
+    held.desired_digest, held.lease_until = b"h", datetime.now(UTC) + timedelta(minutes=1)
+    await store(app, held)
+
+    erased = [
+        await erase_leavers(services.sessions, after=timedelta(days=180), keyring=services.keyring) for _ in range(2)
+    ]
+    assert erased == [1, 0]
+    async with services.sessions.begin() as session:
+        left = await session.scalars(select(Employee.ref).where(Employee.desired_digest != b"").order_by(Employee.ref))
+        assert list(left) == ["held", "other", "recent"]
+        await session.execute(update(Employee).values(lease_until=None))
+    assert await erase_leavers(services.sessions, after=timedelta(days=180), keyring=services.keyring) == 1
