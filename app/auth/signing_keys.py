@@ -109,7 +109,7 @@ class JWKSKeys:
         since = self._clock() - self._tried_at
         if self._outage:
             return since < APART_IN_OUTAGE
-        return self._tried_at > asked_at or (key_id in self._keys and not self._is_old())
+        return self._tried_at >= asked_at or (key_id in self._keys and not self._is_old())
 
     async def _renew(self) -> None:
         # Those who ask meanwhile wait for the lock, and then find their answer.
