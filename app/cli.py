@@ -1,6 +1,7 @@
 """The commands. What is heavy is imported by the command that needs it, so that `--help` answers at once."""
 
 import asyncio
+import os
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on", envvar="PORT")] = 8000,
     workers: Annotated[int, typer.Option(help="Processes", min=1)] = 1,
+    only: Annotated[str | None, typer.Option(help="public or internal: the other routes do not exist")] = None,
 ) -> None:
     """Run the HTTP API."""
     _serve("app.main:create_app", host=host, port=port, workers=workers)
@@ -58,7 +60,11 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
 
     from app.ops.processes import counted_together
     from app.settings import load_settings
+    from app.web.protocol import BoundedProtocol
 
+    if only is not None:
+        # The processes of several workers read their settings anew.
+        os.environ["SERVE_ONLY"] = only
     # Said here once, instead of by every worker process.
     settings = load_settings()
     with counted_together() if workers > 1 else nullcontext():
@@ -75,7 +81,8 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
             proxy_headers=False,
             timeout_keep_alive=65,
             timeout_graceful_shutdown=int(settings.shutdown_grace.total_seconds()),
-            h11_max_incomplete_event_size=64 * 1024,
+            http=BoundedProtocol,
+            ws="none",
         )
 
 

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from typing import Literal
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 
 from app.audit.routes import router as audit_router
 from app.auth.authenticators import open_authenticators
@@ -63,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_problem_handlers(app)
     install_openapi(app)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(part_of(router, settings.serve_only))
     if settings.frontend_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -75,6 +77,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(RequestContext)
     return app
+
+
+def part_of(router: APIRouter, only: Literal["public", "internal"] | None) -> APIRouter:
+    """The routes of `router` that face the internet, or those that do not: health is on both sides."""
+    if only is None:
+        return router
+    part = APIRouter()
+    part.routes = [
+        route
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        and (route.path.startswith("/health/") or is_internal(route.path) is (only == "internal"))
+    ]
+    return part
+
+
+def is_internal(path: str) -> bool:
+    """Whether only the host's own backends have business there."""
+    return path.startswith("/internal") or path == "/metrics"
 
 
 @asynccontextmanager

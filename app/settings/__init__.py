@@ -148,6 +148,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     """`console` is for a developer's terminal: it shows the texts of exceptions. Refused beside a live Kota key."""
     docs_enabled: bool = False
+    serve_only: Literal["public", "internal"] | None = None
 
     @property
     def environment(self) -> Mode:

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from starlette.requests import ClientDisconnect
 
-from app.errors import MalformedRequest, UnsupportedMediaType
+from app.errors import InvalidInput, MalformedRequest, UnsupportedMediaType
 from app.web.strict_json import read_json
 
 Caller = TypeVar("Caller")
@@ -93,7 +93,7 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
 def _refuse_nul(request: Request) -> None:
     """PostgreSQL's text cannot hold it, and nothing that we name has it."""
     if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
-        raise MalformedRequest("A NUL character is no part of any address here.")
+        raise InvalidInput("A NUL character is no part of any address here.")
 
 
 def _require_json(request: Request) -> None:

@@ -228,9 +228,9 @@ async def test_odd_content_length_is_no_fault_of_ours(app: RunningApp, host: Hos
     assert answer.status_code in {413, 422}
 
 
-async def test_nul_in_an_address_is_400(app: RunningApp, host: Host) -> None:
+async def test_nul_in_an_address_is_422(app: RunningApp, host: Host) -> None:
     for path in ("/internal/audit?subject=a%00b", "/internal/employers/a%00b"):
-        assert_problem(await app.http.get(path, headers=host.service), 400, "malformed_request")
+        assert_problem(await app.http.get(path, headers=host.service), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(

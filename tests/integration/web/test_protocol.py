@@ -1,0 +1,163 @@
+"""Who sends without end, or next to nothing at a time, is cut off; over a real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+
+from app.web.protocol import MAX_HEAD, BoundedProtocol
+from tests.support.app import Host, RunningApp
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Impatient(BoundedProtocol):
+    head_within = 0.3
+    body_within = 0.3
+
+
+@asynccontextmanager
+async def served(app: RunningApp, protocol: type[BoundedProtocol]) -> AsyncIterator[int]:
+    config = uvicorn.Config(
+        app.app, port=0, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells it by a flag
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture(scope="module")
+async def patient(shared_app: RunningApp) -> AsyncIterator[int]:
+    async with served(shared_app, BoundedProtocol) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+async def impatient(shared_app: RunningApp) -> AsyncIterator[int]:
+    async with served(shared_app, Impatient) as port:
+        yield port
+
+
+async def exchange(port: int, *chunks: bytes) -> bytes:
+    """All that comes back until the server hangs up, or 10 s."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for chunk in chunks:
+            writer.write(chunk)
+            await writer.drain()
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def request(*headers: bytes, line: bytes = b"GET /health/live HTTP/1.1", body: bytes = b"") -> bytes:
+    return b"\r\n".join([line, b"Host: x", b"Connection: close", *headers, b"", body])
+
+
+async def test_ordinary_request_is_answered(patient: int) -> None:
+    assert b'{"status":"ok"}' in await exchange(patient, request())
+
+
+async def test_two_requests_share_a_connection(impatient: int) -> None:
+    first = request().replace(b"Connection: close\r\n", b"")
+    answer = await exchange(impatient, first, request())
+    assert answer.count(b'{"status":"ok"}') == 2
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [request(b"X-Long: " + b"a" * MAX_HEAD)[:-4]] * 2,
+        [b"GET /health/live HTTP/1.1\r\nX: " + b"a" * 20_000, b"a" * 20_000, b"a" * 20_000],
+        [b"GET /" + b"a" * 40_000, b"a" * 40_000],
+        [request(b"X-Long: " + b"a" * MAX_HEAD)],
+        [b"GET / HTTP/1.1\r\n", *[b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(60)]],
+    ],
+    ids=["long header", "header without an end", "path without an end", "long but whole", "many headers"],
+)
+async def test_head_without_end_is_cut_off(patient: int, chunks: list[bytes]) -> None:
+    answer = await exchange(patient, *chunks)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health",
+        b"GET /health/live HTTP/1.1\r\nHost: x\r\n",
+        request().replace(b"Connection: close\r\n", b"") + b"GET /hea",
+    ],
+    ids=["silence", "half a line", "half a head", "half a second request"],
+)
+async def test_slow_head_is_cut_off(impatient: int, sent: bytes) -> None:
+    answer = await exchange(impatient, sent)
+    assert answer.count(b"HTTP/1.1") == sent.count(b"Host: x\r\n\r\n")
+
+
+async def test_slow_body_is_cut_off(impatient: int, host: Host) -> None:
+    credential = host.bearer()["Authorization"].encode()
+    headers = (b"Authorization: " + credential, b"Content-Type: application/json", b"Content-Length: 100")
+    answer = await exchange(impatient, request(*headers, line=b"POST /sessions HTTP/1.1", body=b"{"))
+    assert b"201" not in answer
+
+
+POST = b"POST /sessions HTTP/1.1"
+SMUGGLED = b"GET /internal/audit HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request(b"Content-Length: 5", b"Transfer-Encoding: chunked", line=POST, body=b"0\r\n\r\n"),
+        request(b"Content-Length: 5", b"Content-Length: 6", line=POST, body=b"hello"),
+        request(b"Content-Length: +5", line=POST, body=b"hello"),
+        request(b"Content-Length: 5 ", b"Content-Length : 6", line=POST, body=b"hello"),
+        request(b"Transfer-Encoding: xchunked", line=POST, body=b"0\r\n\r\n"),
+        request(b"Transfer-Encoding: chunked", line=POST, body=b"zz\r\n\r\n"),
+        request(b" folded: header"),
+        request(b"X-A: a\rX-B: b"),
+        request(b"X-A: a\x00b"),
+        request(b"X A: a"),
+        b"GET /health/live HTTP/1.1\nHost: x\n\n" + b"\x00" * 10,
+        b"GET  /health/live  HTTP/1.1\r\n\r\n",
+        b"GET /health/live HTTP/9.9\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET /h\xc3\xa9 HTTP/1.1\r\n\r\n",
+    ],
+    ids=[
+        "length and chunked",
+        "two lengths",
+        "signed length",
+        "space before the colon",
+        "odd transfer encoding",
+        "odd chunk",
+        "folded header",
+        "bare carriage return",
+        "NUL in a header",
+        "space in a header's name",
+        "bare line feeds",
+        "two spaces",
+        "unknown version",
+        "HTTP/2 preface",
+        "TLS hello",
+        "path that is not ASCII",
+    ],
+)
+async def test_request_that_two_servers_might_read_differently_opens_nothing(patient: int, sent: bytes) -> None:
+    answer = await exchange(patient, sent + SMUGGLED, b"\r\n\r\n")
+    assert b"HTTP/1.1 20" not in answer.replace(b"HTTP/1.1 200 OK\r\n", b"", answer.count(b'{"status":"ok"}'))
+    assert b"HTTP/1.1 5" not in answer
+    assert b'"items"' not in answer
