@@ -43,6 +43,9 @@ def serve(
     only: Annotated[str | None, typer.Option(help="public or internal: the other routes do not exist")] = None,
 ) -> None:
     """Run the HTTP API."""
+    if only is not None:
+        # The processes of several workers read their settings anew.
+        os.environ["SERVE_ONLY"] = only
     _serve("app.main:create_app", host=host, port=port, workers=workers)
 
 
@@ -62,9 +65,6 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
     from app.settings import load_settings
     from app.web.protocol import BoundedProtocol
 
-    if only is not None:
-        # The processes of several workers read their settings anew.
-        os.environ["SERVE_ONLY"] = only
     # Said here once, instead of by every worker process.
     settings = load_settings()
     with counted_together() if workers > 1 else nullcontext():

@@ -45,7 +45,7 @@ def table_of(doors: Sequence[Door]) -> str:
 
 def _doors(route: APIRoute) -> Iterator[Door]:
     guards = guards_of(route)
-    scopes = [guard.scope.value for guard in guards if isinstance(guard, ServiceGuard)]
+    scopes = sorted({guard.scope.value for guard in guards if isinstance(guard, ServiceGuard)})
     if scopes:
         principal = "service key"
     elif any(isinstance(guard, FrontendGuard) for guard in guards):

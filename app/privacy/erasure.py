@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.errors import Conflict, NotFound
-from app.models import Employee, KotaEvent, Notification, OutboxMessage, OutboxState, SessionGrant
+from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, OutboxState, SessionGrant
 from app.privacy.holdings import events_of
 
 log = structlog.get_logger(__name__)
@@ -58,6 +58,8 @@ async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -
     # The events stay, as the record that they came; of what they said nothing does.
     await session.execute(update(KotaEvent).where(events_of(employee.kota_id)).values(body=keyring.encrypt(b"{}")))
     await _erase_notifications(session, employee.kota_id)
+    theirs = (Offboarding.kind == "employee") & (Offboarding.ref == ref)
+    await session.execute(update(Offboarding).where(theirs).values(body=None))
     await session.execute(update(SessionGrant).where(SessionGrant.employee_ref == ref).values(subject=NOBODY))
     await session.flush()
     log.info("privacy.employee.erased", employee_ref=ref)

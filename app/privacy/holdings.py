@@ -14,6 +14,7 @@ ERASED = {
     "kota_events.body",
     "notifications.body",
     "notifications.title",
+    "offboardings.body",
     "outbox_messages.content",
     "session_grants.subject",
 }
@@ -24,6 +25,8 @@ KEPT: Mapping[str, str] = {
     "employers.synced": "the same",
     "employers.push_body": "the same",
     "employers.error_fields": "the same",
+    "batch_lines.errors": "gone after RETAIN_BATCH_LINES",
+    "contribution_lines.note": "part of a payroll record, which payroll must keep",
     "dead_letters.body": "belongs to nobody that we could tell; gone after RETAIN_DEAD_LETTERS",
 }
 """Encrypted, and not erased with a person; why."""

@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import Path, Request
 from pydantic import BaseModel
 
+from app.audit.trail import record
 from app.auth.callers import SyncCaller
 from app.errors import UnsupportedMediaType
 from app.sync.batches import progress, receive, rejected_lines
 from app.sync.views import FieldFault
-from app.web.dependencies import LookupKeyDep, SessionDep, SessionsDep
+from app.web.dependencies import LookupKeyDep, RequestIdDep, SessionDep, SessionsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep, bad_cursor, encode_cursor
 from app.web.routing import router as new_router
@@ -71,13 +72,19 @@ class BatchErrorList(BaseModel):
     },
 )
 async def create_batch(
-    request: Request, _caller: SyncCaller, sessions: SessionsDep, lookup_key: LookupKeyDep
+    request: Request,
+    caller: SyncCaller,
+    sessions: SessionsDep,
+    lookup_key: LookupKeyDep,
+    request_id: RequestIdDep,
 ) -> BatchOut:
     """One record a line, `{"kind", "ref", "record"}`, as its PUT would take it; at most 50,000 lines. Employers come
     before their employees. A refused line does not stop the others."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != NDJSON:
         raise UnsupportedMediaType(f"Send {NDJSON}.")
     batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=datetime.now(UTC))
+    async with sessions.begin() as session:
+        await record(session, caller, action="batch.create", subject=f"batch:{batch_id}", request_id=request_id)
     async with sessions() as session:
         return BatchOut.model_validate(await progress(session, batch_id))
 

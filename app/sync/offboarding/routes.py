@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from app.audit.trail import record
 from app.auth.callers import OffboardingCaller
 from app.auth.service_keys import ServiceCaller
 from app.models import Offboarding, OffboardingState
 from app.sync.kinds import EMPLOYEES, EMPLOYERS, Kind
 from app.sync.offboarding.facts import EmployeeFacts, EmployerFacts
 from app.sync.offboarding.service import Confirmation, Context, Preview, cancel, confirm, preview
-from app.web.dependencies import KotaDep, LookupKeyDep, SessionsDep, SettingsDep
+from app.web.dependencies import KotaDep, LookupKeyDep, RequestIdDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
 from app.web.refs import RefPath
 from app.web.routing import router as new_router
@@ -112,7 +113,22 @@ async def preview_employer(ref: RefPath, _body: EmployerPreviewIn, context: Cont
     return EmployerPreviewOut.model_validate(_preview(ref, shown))
 
 
-@router.post("/employees/{ref}/offboarding", summary="Offboard an employee", responses={202: {}, **REFUSALS})
+def _on_the_trail(action: str, kind: str) -> Any:
+    """A dependency that writes the attempt down before Kota is called: its outcome may stay unknown."""
+
+    async def write(ref: RefPath, caller: OffboardingCaller, sessions: SessionsDep, request_id: RequestIdDep) -> None:
+        async with sessions.begin() as session:
+            await record(session, caller, action=action, subject=f"{kind}:{ref}", request_id=request_id)
+
+    return Depends(write)
+
+
+@router.post(
+    "/employees/{ref}/offboarding",
+    summary="Offboard an employee",
+    responses={202: {}, **REFUSALS},
+    dependencies=[_on_the_trail("employee.offboard", "employee")],
+)
 async def offboard_employee(
     ref: RefPath, body: EmployeeConfirmIn, context: ContextDep, response: Response
 ) -> OffboardingOut:
@@ -126,7 +142,12 @@ async def offboard_employee(
     return await _confirm(context, EMPLOYEES, ref, given, response)
 
 
-@router.post("/employers/{ref}/offboarding", summary="Offboard an employer", responses={202: {}, **REFUSALS})
+@router.post(
+    "/employers/{ref}/offboarding",
+    summary="Offboard an employer",
+    responses={202: {}, **REFUSALS},
+    dependencies=[_on_the_trail("employer.offboard", "employer")],
+)
 async def offboard_employer(
     ref: RefPath, body: EmployerConfirmIn, context: ContextDep, response: Response
 ) -> OffboardingOut:
@@ -135,7 +156,12 @@ async def offboard_employer(
     return await _confirm(context, EMPLOYERS, ref, given, response)
 
 
-@router.delete("/employees/{ref}/offboarding", summary="Take an offboarding back", responses=REFUSALS)
+@router.delete(
+    "/employees/{ref}/offboarding",
+    summary="Take an offboarding back",
+    responses=REFUSALS,
+    dependencies=[_on_the_trail("employee.cancel_offboarding", "employee")],
+)
 async def cancel_employee(ref: RefPath, context: ContextDep) -> OffboardingOut:
     """Until the day before it."""
     answer = await cancel(context, ref, now=datetime.now(UTC))

@@ -1,5 +1,6 @@
 """Every mutating call of a backend leaves a row on the trail: a new route without one fails here."""
 
+import json
 from typing import Any
 
 import pytest
@@ -42,6 +43,15 @@ CALLS: dict[str, tuple[str, Any, str, str]] = {
     ),
 }
 ELSEWHERE = {
+    "POST /internal/batches": "takes lines and no JSON; tested below",
+    "PUT /internal/employers/{ref}/link": "needs Kota; tested with the sync",
+    "PUT /internal/employees/{ref}/link": "needs Kota; tested with the sync",
+    "POST /internal/employees/{ref}/offboarding": "needs Kota; the attempt is tested below",
+    "POST /internal/employers/{ref}/offboarding": "needs Kota; the attempt is tested below",
+    "DELETE /internal/employees/{ref}/offboarding": "needs Kota; the attempt is tested below",
+    "POST /internal/employees/{ref}/offboarding/preview": "changes nothing",
+    "POST /internal/employers/{ref}/offboarding/preview": "changes nothing",
+    "POST /internal/contribution-reports/{report_id}/finalize": "needs Kota; tested with the reports",
     "POST /internal/sessions": "session_grants is its trail: who, for whom, until when",
 }
 
@@ -92,3 +102,31 @@ async def test_refused_change_leaves_no_row(app: RunningApp, host: Host) -> None
     ):
         assert answer.is_client_error
     assert (await app.http.get("/internal/audit", headers=host.service)).json()["items"] == []
+
+
+async def test_batch_is_on_the_trail(app: RunningApp, host: Host) -> None:
+    headers = host.service | {"Content-Type": "application/x-ndjson"}
+    line = json.dumps({"kind": "employer", "ref": "new", "record": employer_record()})
+    answer = await app.http.post("/internal/batches", content=line.encode(), headers=headers)
+    assert answer.status_code == 202, answer.text
+    (entry,) = (await app.http.get("/internal/audit", headers=host.service)).json()["items"]
+    assert (entry["action"], entry["subject"]) == ("batch.create", f"batch:{answer.json()['id']}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action", "subject"),
+    [
+        ("POST", "/internal/employees/a/offboarding", "employee.offboard", "employee:a"),
+        ("POST", "/internal/employers/a/offboarding", "employer.offboard", "employer:a"),
+        ("DELETE", "/internal/employees/a/offboarding", "employee.cancel_offboarding", "employee:a"),
+    ],
+)
+async def test_attempt_to_offboard_is_on_the_trail_whatever_becomes_of_it(
+    app: RunningApp, host: Host, *, method: str, path: str, action: str, subject: str
+) -> None:
+    body = {"confirmation_token": "x", "offboard_on": "2030-01-01", "offboard_reason": "other"}
+    content = {"confirmation_token": "x", "confirm_legal_name": "x"} if "employers" in path else body
+    answer = await app.http.request(method, path, json=content if method == "POST" else None, headers=host.service)
+    assert answer.is_client_error, answer.text
+    (entry,) = (await app.http.get("/internal/audit", headers=host.service)).json()["items"]
+    assert (entry["action"], entry["subject"]) == (action, subject)
