@@ -76,8 +76,17 @@ format: $(VENV)/.ready ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+.PHONY: audit
+audit: $(VENV)/.ready ## Look for secrets in the repository and known holes in what it installs
+	$(BIN)/python -m tools.secret_scan
+	$(BIN)/python -m tools.vulnerabilities
+
+.PHONY: sbom
+sbom: $(VENV)/.ready ## Print a bill of materials of what the image installs (CycloneDX)
+	@$(BIN)/python -m tools.sbom
+
 .PHONY: check
-check: lint test ## All that a commit must pass
+check: lint audit test ## All that a commit must pass
 
 .PHONY: image
 image: ## Build the production image kota-bff; ENGINE=docker, podman or buildah

@@ -1,0 +1,1 @@
+"""What `make` runs around the project: no part of the service."""
