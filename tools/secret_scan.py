@@ -18,7 +18,7 @@ KINDS = {
     "Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
     "password in a URL": re.compile(r"\bpostgres(?:ql)?(?:\+asyncpg)?://[^\s:/@{}$<>]+:(?P<word>[^\s@{}$<>]{12,})@"),
     "encryption key": re.compile(
-        r"(?<![A-Za-z0-9_/+=-])(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{43}=(?!=)"
+        r"(?<![A-Za-z0-9_/+-])(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{43}=(?!=)"
     ),
 }
 HARMLESS = re.compile(r"made.?up|example|change-?me|placeholder|\.\.\.|…", re.IGNORECASE)
