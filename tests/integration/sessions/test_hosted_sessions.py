@@ -35,7 +35,7 @@ async def test_employee_gets_a_link_that_no_cache_keeps(app: RunningApp, host: H
     assert answer.status_code == 201, answer.text
     assert answer.headers["cache-control"] == "no-store"
     assert set(answer.json()) == {"link", "expires_at"}
-    assert "/hosted/hosted_" in answer.json()["link"]
+    assert "/hosted/pages/hosted_" in answer.json()["link"]
     assert datetime.fromisoformat(answer.json()["expires_at"]) > datetime.now(UTC) + timedelta(minutes=30)
     (asked,) = [entry["body"] for entry in await sandbox.control("GET", "requests?path=/hosted/sessions")]
     assert set(asked) == {"employer_id", "employee_id"}
