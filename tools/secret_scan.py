@@ -16,7 +16,7 @@ KINDS = {
     "AWS key": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     "GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{50,})"),
     "Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    "password in a URL": re.compile(r"\bpostgres(?:ql)?(?:\+asyncpg)?://[^\s:/@{}$<>]+:(?P<word>[^\s@{}$<>]{12,})@"),
+    "password in a URL": re.compile(r"\bpostgres(?:ql)?(?:\+asyncpg)?://[^\s:/@{}$<>]+:[^\s@:{}$<>]{12,}@"),
     "encryption key": re.compile(
         r"(?<![A-Za-z0-9_/+-])(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{43}=(?!=)"
     ),

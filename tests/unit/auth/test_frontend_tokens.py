@@ -257,7 +257,3 @@ def test_pinned_key_must_be_a_public_one() -> None:
     for pem in (private, "no key", ""):
         with pytest.raises((UnusableKey, ValueError)):
             PinnedKey(pem)
-
-
-def test_pinned_key_may_have_its_line_breaks_written_out() -> None:
-    PinnedKey(pem_of(RSA_KEY).replace("\n", "\\n"))
