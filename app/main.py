@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
 
+import httpx
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
@@ -48,15 +49,18 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; uvicorn calls this in every worker process. Raises BadConfiguration."""
+def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """The application; uvicorn calls this in every worker process. Raises BadConfiguration.
+
+    `kota_transport` takes the place of the network to Kota.
+    """
     settings = settings or load_settings()
     configure_logging(level=settings.log_level, fmt=settings.log_format)
     app = FastAPI(
         title="kota-bff",
         version=version("kota-bff"),
         description="The server side of Kota's embedded benefits.",
-        lifespan=lambda app: _lifespan(app, settings),
+        lifespan=lambda app: _lifespan(app, settings, kota_transport),
         docs_url="/docs" if settings.docs_enabled else None,
         redoc_url=None,
         # Two addresses of one thing are one too many.
@@ -99,10 +103,12 @@ def is_internal(path: str) -> bool:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+async def _lifespan(
+    app: FastAPI, settings: Settings, kota_transport: httpx.AsyncBaseTransport | None
+) -> AsyncIterator[None]:
     end_with_parent()
     async with AsyncExitStack() as stack:
-        services = await open_services(stack, settings, application_name="kota-bff api")
+        services = await open_services(stack, settings, application_name="kota-bff api", kota_transport=kota_transport)
         app.state.services = services
         app.state.authenticators = await open_authenticators(stack, services)
         app.state.intake = await stack.enter_async_context(Intake(services.engine).running())

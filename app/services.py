@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.encryption import Keyring
@@ -29,8 +30,17 @@ class Services:
         return self.settings.lookup_key.get_secret_value().encode()
 
 
-async def open_services(stack: AsyncExitStack, settings: Settings, *, application_name: str) -> Services:
-    """What a process holds while it runs; `stack` closes it. Nothing here needs the database or Kota to be up."""
+async def open_services(
+    stack: AsyncExitStack,
+    settings: Settings,
+    *,
+    application_name: str,
+    kota_transport: httpx.AsyncBaseTransport | None = None,
+) -> Services:
+    """What a process holds while it runs; `stack` closes it. Nothing here needs the database or Kota to be up.
+
+    `kota_transport` takes the place of the network to Kota.
+    """
     keyring = Keyring([key.get_secret_value() for key in settings.encryption_keys])
     engine = create_engine(
         settings.database_url.get_secret_value(),
@@ -48,6 +58,7 @@ async def open_services(stack: AsyncExitStack, settings: Settings, *, applicatio
             timeouts=Timeouts(
                 read=settings.kota_read_timeout.total_seconds(), write=settings.kota_write_timeout.total_seconds()
             ),
+            transport=kota_transport,
         )
     )
     bell = await stack.enter_async_context(

@@ -18,6 +18,7 @@ from app.events.work import Reader, Reading, event_lanes
 from app.kota import NO_RETRY, KotaClient, open_client
 from app.queue.backoff import Backoff
 from app.webhooks.store import NewEvent, store_delivered
+from tests.support.transactions import OutsideTransactions
 
 KEYRING = Keyring([Fernet.generate_key().decode()])
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
@@ -109,7 +110,10 @@ async def open_stack(url: str) -> AsyncIterator[Stack]:
     engine = create_engine(url, keyring=KEYRING, application_name="test")
     played = PlayedKota()
     client = open_client(
-        api_url="http://kota.test", api_key=API_KEY, read_retry=NO_RETRY, transport=httpx.MockTransport(played)
+        api_url="http://kota.test",
+        api_key=API_KEY,
+        read_retry=NO_RETRY,
+        transport=OutsideTransactions(httpx.MockTransport(played)),
     )
     try:
         async with client as kota:

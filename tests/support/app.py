@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from fastapi import FastAPI
 
+from app.kota.pool import open_connections
 from app.main import create_app
 from app.sandbox.server import server as sandbox_server
 from app.sandbox.settings import SandboxSettings
 from app.settings import Settings
+from tests.support.transactions import OutsideTransactions
 
 API_KEY = "pk_test_" + "made_up"
 ISSUER, AUDIENCE = "https://host.test", "kota-bff"
@@ -110,13 +112,15 @@ class RunningApp:
 @asynccontextmanager
 async def running_app(settings: Settings) -> AsyncIterator[RunningApp]:
     """Start the application, and stop it afterwards. What it raises is answered as it would be by a server."""
-    app = create_app(settings)
+    kota = OutsideTransactions(open_connections())
+    app = create_app(settings, kota_transport=kota)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://kota-bff.test") as http,
     ):
         yield RunningApp(app, http, settings)
+    assert kota.refused == []
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,9 @@ class Payroll:
 
     async def heard_of(self, report_id: str) -> None:
         """What an event of a report leads to."""
+        report = await self.services.kota.get_contribution_report(report_id)
         async with self.services.sessions.begin() as session:
-            await record_report(session, await self.services.kota.get_contribution_report(report_id))
+            await record_report(session, report)
 
     async def read_due(self) -> None:
         """What the worker's lane does."""

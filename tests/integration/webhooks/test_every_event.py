@@ -10,6 +10,7 @@ from app.models import EventState, KotaEvent, Notification
 from tests.integration.application import WEBHOOK_SECRETS, Application
 from tests.integration.stack import API_KEY, PlayedKota, Stack
 from tests.kota_events import FILES
+from tests.support.transactions import OutsideTransactions
 
 
 async def test_every_type_in_every_version_is_taken_by_the_real_route_and_processed(application: Application) -> None:
@@ -28,7 +29,10 @@ async def test_every_type_in_every_version_is_taken_by_the_real_route_and_proces
             played.resources[path.format_map(ids)] = json.loads(body)["data"]
     services = application.app.state.services
     client = open_client(
-        api_url="http://kota.test", api_key=API_KEY, read_retry=NO_RETRY, transport=httpx.MockTransport(played)
+        api_url="http://kota.test",
+        api_key=API_KEY,
+        read_retry=NO_RETRY,
+        transport=OutsideTransactions(httpx.MockTransport(played)),
     )
     async with client as kota:
         await Stack(services.engine, services.sessions, services.keyring, kota, played).process()
