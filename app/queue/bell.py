@@ -41,13 +41,24 @@ class Bell:
     """Hears every ring, and lets any number of tasks wait for the one that they care about."""
 
     def __init__(
-        self, url: str, *, application_name: str = "kota-bff bell", reconnect: float = 1.0, check_every: float = 30.0
+        self,
+        url: str,
+        *,
+        application_name: str = "kota-bff bell",
+        reconnect: float = 1.0,
+        check_every: float = 30.0,
+        silence: float = CONNECT_TIMEOUT,
     ) -> None:
-        """`url` must lead to PostgreSQL itself: a transaction pooler does not carry LISTEN. The others are seconds."""
+        """`url` must lead to PostgreSQL itself: a transaction pooler does not carry LISTEN.
+
+        In seconds: the pause before it connects anew, how often it asks whether the connection is still good, and how
+        long the server may take for an answer.
+        """
         self._dsn = asyncpg_dsn(url)
         self._application_name = application_name
         self._reconnect = reconnect
         self._check_every = check_every
+        self._silence = silence
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     @asynccontextmanager
@@ -77,8 +88,8 @@ class Bell:
             try:
                 connection = await asyncpg.connect(
                     self._dsn,
-                    timeout=CONNECT_TIMEOUT,
-                    command_timeout=CONNECT_TIMEOUT,
+                    timeout=self._silence,
+                    command_timeout=self._silence,
                     server_settings={"application_name": self._application_name},
                 )
             except _AWAY as error:
