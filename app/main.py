@@ -108,7 +108,13 @@ async def _lifespan(
 ) -> AsyncIterator[None]:
     end_with_parent()
     async with AsyncExitStack() as stack:
-        services = await open_services(stack, settings, application_name="kota-bff api", kota_transport=kota_transport)
+        services = await open_services(
+            stack,
+            settings,
+            application_name="kota-bff api",
+            through_pooler=True,
+            kota_transport=kota_transport,
+        )
         app.state.services = services
         app.state.authenticators = await open_authenticators(stack, services)
         app.state.intake = await stack.enter_async_context(Intake(services.engine).running())

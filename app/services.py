@@ -35,19 +35,23 @@ async def open_services(
     settings: Settings,
     *,
     application_name: str,
+    through_pooler: bool = False,
     kota_transport: httpx.AsyncBaseTransport | None = None,
 ) -> Services:
     """What a process holds while it runs; `stack` closes it. Nothing here needs the database or Kota to be up.
 
-    `kota_transport` takes the place of the network to Kota.
+    `through_pooler` is for processes of which there may be many: where a transaction pooler stands before the database,
+    the others go around it, and keep their prepared statements and time-outs. `kota_transport` takes the place of the
+    network to Kota.
     """
     keyring = Keyring([key.get_secret_value() for key in settings.encryption_keys])
+    pooled = through_pooler and settings.database_direct_url is not None
     engine = create_engine(
-        settings.database_url.get_secret_value(),
+        settings.database_url.get_secret_value() if pooled else settings.direct_url,
         keyring=keyring,
         application_name=application_name,
         pool_size=settings.database_pool_size,
-        pooled=settings.database_direct_url is not None,
+        pooled=pooled,
     )
     stack.push_async_callback(engine.dispose)
     kota = await stack.enter_async_context(

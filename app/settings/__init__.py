@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     # The database.
     database_url: DatabaseUrl
     database_direct_url: DatabaseUrl | None = None
-    """Where a transaction pooler stands before `database_url`: the way around it, for LISTEN and migrations."""
+    """Where a transaction pooler stands before `database_url`: the way around it, for all but the API's requests."""
     database_pool_size: Annotated[int, Field(ge=2, le=100)] = 16
 
     # Kota.
