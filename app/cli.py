@@ -89,10 +89,14 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
 @app.command()
 def worker() -> None:
     """Bring records to Kota, process its events, and do everything else that is not a request."""
+    from uvicorn.loops.auto import auto_loop_factory
+
     from app.settings import load_settings
     from app.worker import run_worker
 
-    asyncio.run(run_worker(load_settings()))
+    # uvloop where there is one, as uvicorn chooses for the API: a worker is all input and output as well.
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(run_worker(load_settings()))
 
 
 @app.command()
