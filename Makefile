@@ -78,12 +78,12 @@ format: $(VENV)/.ready ## Format and fix what can be fixed
 
 .PHONY: audit
 audit: $(VENV)/.ready ## Look for secrets in the repository and known holes in what it installs
-	$(BIN)/python -m tools.secret_scan
-	$(BIN)/python -m tools.vulnerabilities
+	$(BIN)/python -m app.dev.supply.secret_scan
+	$(BIN)/python -m app.dev.supply.vulnerabilities
 
 .PHONY: sbom
 sbom: $(VENV)/.ready ## Print a bill of materials of what the image installs (CycloneDX)
-	@$(BIN)/python -m tools.sbom
+	@$(BIN)/python -m app.dev.supply.sbom
 
 .PHONY: check
 check: lint audit test ## All that a commit must pass

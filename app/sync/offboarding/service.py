@@ -18,7 +18,7 @@ from app.models import Offboarding, OffboardingState
 from app.queue.bell import ring
 from app.queue.dirty import mark_dirty
 from app.sync.kinds import EMPLOYEES, LEAVING, Kind, KindName
-from app.sync.offboarding.facts import Facts, employee_facts, employer_facts, facts_digest
+from app.sync.offboarding.facts import EmployerFacts, Facts, employee_facts, employer_facts, facts_digest
 from app.sync.offboarding.refusals import (
     IrreversibleNotAccepted,
     NotAtKota,
@@ -93,10 +93,16 @@ async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation, *
             raise PreviewChanged
         if facts.status in LEAVING:
             raise Offboarded
-        if kind.name is KindName.EMPLOYER and (given.legal_name or "").strip() != (facts.legal_name or "").strip():  # type: ignore[union-attr]
+        if isinstance(facts, EmployerFacts) and not _is_named(facts, given.legal_name):
             raise ConfirmationInvalid("/confirm_legal_name")
         offboarding = await _write_down(context, kind, ref, kota_id, given, until=until)
         return await send(context, kind, offboarding, now=now)
+
+
+def _is_named(facts: EmployerFacts, typed: str | None) -> bool:
+    """Whether somebody typed the employer's name. A name that Kota does not show can be confirmed by nobody."""
+    name = (facts.legal_name or "").strip()
+    return bool(name) and (typed or "").strip() == name
 
 
 async def cancel(context: Context, ref: str, *, now: datetime) -> Employee:

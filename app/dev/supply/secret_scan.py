@@ -43,7 +43,7 @@ def tracked(root: Path) -> Iterator[Path]:
 
 
 def main() -> int:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     if not (root / ".git").exists():
         sys.stderr.write("not a git checkout: nothing was scanned for secrets\n")
         return 0

@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.auth.service_keys import new_key
+from app.dev.supply.sbom import bill
+from app.dev.supply.secret_scan import findings, main
+from app.dev.supply.vulnerabilities import judged
 from tests.support.app import Host
-from tools.sbom import bill
-from tools.secret_scan import findings, main
-from tools.vulnerabilities import judged
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PEM = ec.generate_private_key(ec.SECP256R1()).private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 )

@@ -39,4 +39,4 @@ def bill(root: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(bill(Path(__file__).parents[1]), indent=2) + "\n")
+    sys.stdout.write(json.dumps(bill(Path(__file__).parents[3]), indent=2) + "\n")

@@ -28,7 +28,7 @@ def judged(status: int, output: str) -> tuple[int, str]:
 
 
 def main() -> int:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     program = Path(sys.executable).with_name("pip-audit")
     try:
         ran = subprocess.run(
