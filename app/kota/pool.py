@@ -5,8 +5,10 @@ flight that costs more than the calls. A stack of pools of one connection each l
 most stay warm. How many there are is the limiter's business.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import httpx
 
@@ -20,22 +22,34 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         self._open_one = open_one
         self._all: list[httpx.AsyncBaseTransport] = []
         self._idle: list[httpx.AsyncBaseTransport] = []
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         connection = self._idle.pop() if self._idle else self._open()
         try:
             response = await connection.handle_async_request(request)
         except BaseException:
-            # It has closed itself, and opens again with its next request.
-            self._idle.append(connection)
+            self._discard(connection)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx has one type for both kinds
-        response.stream = _Body(response.stream, release=lambda: self._idle.append(connection))
+        response.stream = _Body(
+            response.stream,
+            release=lambda: self._idle.append(connection),
+            discard=lambda: self._discard(connection),
+        )
         return response
 
     async def aclose(self) -> None:
         for connection in self._all:
             await connection.aclose()
+        await asyncio.gather(*self._closing)
+
+    def _discard(self, connection: httpx.AsyncBaseTransport) -> None:
+        """What was cut off in the middle may never answer again, and on a stack it would be the next one taken."""
+        self._all.remove(connection)
+        closing = asyncio.create_task(_close(connection))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _open(self) -> httpx.AsyncBaseTransport:
         connection = self._open_one()
@@ -43,12 +57,20 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         return connection
 
 
+async def _close(connection: httpx.AsyncBaseTransport) -> None:
+    with suppress(httpx.HTTPError, OSError):  # It is broken, and nobody uses it any more.
+        await connection.aclose()
+
+
 class _Body(httpx.AsyncByteStream):
     """The body of an answer, whose end sets its connection free."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, *, release: Callable[[], None]) -> None:
+    def __init__(
+        self, stream: httpx.AsyncByteStream, *, release: Callable[[], None], discard: Callable[[], None]
+    ) -> None:
         self._stream = stream
         self._release = release
+        self._discard = discard
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
@@ -58,8 +80,10 @@ class _Body(httpx.AsyncByteStream):
         # httpx closes a body once, whoever asks for it.
         try:
             await self._stream.aclose()
-        finally:
-            self._release()
+        except BaseException:
+            self._discard()
+            raise
+        self._release()
 
 
 def open_connections() -> ConnectionStack:

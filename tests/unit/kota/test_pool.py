@@ -175,7 +175,7 @@ class Breaking(httpx.AsyncByteStream):
         raise httpx.ReadError("reset while closing")
 
 
-async def test_a_connection_comes_back_even_if_its_answer_breaks_off() -> None:
+async def test_a_connection_whose_answer_breaks_off_is_closed_and_never_taken_again() -> None:
     opened: list[Connection] = []
 
     def open_one() -> Connection:
@@ -186,7 +186,7 @@ async def test_a_connection_comes_back_even_if_its_answer_breaks_off() -> None:
         for _ in range(3):
             with pytest.raises(httpx.ReadError):
                 await http.get("https://kota.example")
-    assert [connection.closed for connection in opened] == [True]
+    assert [connection.closed for connection in opened] == [True, True, True]
 
 
 async def test_a_host_with_a_certificate_of_its_own_making_is_told_nothing(tmp_path: Path) -> None:
