@@ -111,6 +111,7 @@ class Reader:
             release=release,
             lease=self._reading.lease,
             in_flight=self._reading.in_flight,
+            failed=self.failed,
         )
 
     async def work(self, job: Job) -> None:
@@ -119,7 +120,8 @@ class Reader:
             content = await read(self._kota, job.resource)
             found = await self._projector.prepare(job.resource, content)
         except (KotaError, Unnamed) as error:
-            await self._failed(job, error)
+            counts = not concerns_all(error)
+            await self._unread(job, Failure(error_code(error), counts=counts, retry_after=retry_after(error)))
             return
         now = self._clock()
         try:
@@ -136,8 +138,11 @@ class Reader:
         EVENTS.labels(EventState.PROCESSED.value).inc(done)
         log.info("events.resource.read", kind=job.resource.kind, resource_id=job.resource.id, events=done)
 
-    async def _failed(self, job: Job, error: KotaError | Unnamed) -> None:
-        failure = Failure(error_code(error), counts=not concerns_all(error), retry_after=retry_after(error))
+    async def failed(self, job: Job, error: Exception) -> None:
+        """Record a fault of ours in what follows a read: it counts like a failed read, and ends as a dead event."""
+        await self._unread(job, Failure(f"unexpected:{type(error).__name__}", counts=True, retry_after=timedelta(0)))
+
+    async def _unread(self, job: Job, failure: Failure) -> None:
         try:
             async with self._sessions.begin() as session:
                 died = await settle_failure(

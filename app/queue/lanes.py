@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
-from app.db.faults import DATABASE_ERRORS
+from app.db.faults import DATABASE_ERRORS, is_database_lost
 from app.queue.bell import Bell, ring
 from app.queue.reports import report
 from app.queue.tasks import cancel
@@ -31,14 +31,17 @@ class Lane(Generic[Job]):
     claim: Callable[[AsyncSession, int], Awaitable[Sequence[Job]]]
     """Takes at most so many jobs, joining the given transaction."""
     work: Callable[[Job], Awaitable[None]]
-    """Does one job and settles it, in transactions of its own. It records its failures itself; what it raises is
-    counted as unexpected, and the job comes back when its lease runs out."""
+    """Does one job and settles it, in transactions of its own. It records the failures that it expects itself; what it
+    raises is counted as unexpected, and handed to `failed`."""
     release: Callable[[AsyncSession, Sequence[Job]], Awaitable[None]]
     """Hands back jobs that were not started."""
     lease: timedelta
     """What the claim takes. The longest work may last four fifths of it."""
     in_flight: int
     batch: int = 100
+    failed: Callable[[Job, Exception], Awaitable[None]] | None = None
+    """Records a job that ended in an exception which nobody expected, so that it is not tried for ever. Without it,
+    and while the database is away, such a job comes back when its lease runs out."""
 
     @property
     def fresh_for(self) -> timedelta:
@@ -105,9 +108,17 @@ class _Run(Generic[Job]):
     def start(self) -> None:
         while self._waiting and len(self._running) < self._lane.in_flight and not self._is_stale(self._waiting[0]):
             _, job = self._waiting.popleft()
-            task = asyncio.ensure_future(self._lane.work(job))
+            task = asyncio.ensure_future(self._do(job))
             self._running.add(task)
             task.add_done_callback(self._ended)
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await self._lane.work(job)
+        except Exception as error:  # noqa: BLE001 - the worker outlives any job
+            report("queue.job.raised", error, name=self._lane.name)
+            if self._lane.failed is not None and not is_database_lost(error):
+                await self._lane.failed(job, error)
 
     async def wait(self, rung: asyncio.Event, stop: asyncio.Event, look_every: timedelta) -> None:
         """Until a job ends, the bell rings, the worker stops, or it is time to look again."""

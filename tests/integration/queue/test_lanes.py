@@ -144,6 +144,46 @@ async def test_job_that_raises_is_counted_and_keeps_its_lease_while_the_lane_goe
         ]
 
 
+async def test_job_that_raises_is_handed_to_whoever_records_it_and_a_lost_database_is_not(
+    sessions: Sessions, silent_bell: Bell, add_rows: AddRows
+) -> None:
+    await add_rows("bad", "away")
+    recorded: list[tuple[str, str]] = []
+    tried: set[str] = set()
+
+    async def work(job: rows.Job) -> None:
+        tried.add(job.id)
+        raise LookupError(job.id) if job.id == "bad" else ConnectionRefusedError
+
+    async def failed(job: rows.Job, error: Exception) -> None:
+        recorded.append((job.id, type(error).__name__))
+        await rows.settle(sessions, job)
+
+    async with running(replace(rows.lane(work), failed=failed), sessions, silent_bell):
+        await all_done(sessions, 1)
+        await until(lambda: len(tried) == 2)
+    assert recorded == [("bad", "LookupError")]
+
+
+async def test_job_that_cannot_be_recorded_either_is_counted_twice_and_the_lane_goes_on(
+    sessions: Sessions, silent_bell: Bell, add_rows: AddRows
+) -> None:
+    await add_rows("bad", "b")
+    before = unexpected_errors(rows.NAME)
+
+    async def work(job: rows.Job) -> None:
+        if job.id == "bad":
+            raise LookupError(job.id)
+        await rows.settle(sessions, job)
+
+    async def failed(job: rows.Job, _error: Exception) -> None:
+        raise ArithmeticError(job.id)
+
+    async with running(replace(rows.lane(work, in_flight=1), failed=failed), sessions, silent_bell):
+        await all_done(sessions, 1)
+    assert unexpected_errors(rows.NAME) == before + 2
+
+
 async def test_job_that_loses_the_database_is_no_surprise(
     sessions: Sessions, silent_bell: Bell, add_rows: AddRows
 ) -> None:
