@@ -13,12 +13,14 @@ import typer
 
 from app.commands.events import app as events
 from app.commands.keys import keys
+from app.commands.outbox import app as outbox
 from app.commands.records import import_records, sync
 from app.commands.reports import reports
 
 app = typer.Typer(name="kota-bff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
+app.add_typer(outbox, name="outbox")
 app.add_typer(reports, name="reports")
 app.add_typer(sync, name="sync")
 app.command("import")(import_records)

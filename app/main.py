@@ -18,6 +18,7 @@ from app.events.routes import router as events_router
 from app.notifications.routes import router as notifications_router
 from app.ops.logging import configure_logging
 from app.ops.processes import end_with_parent
+from app.outbox.routes import router as outbox_router
 from app.privacy.routes import router as privacy_router
 from app.services import open_services
 from app.sessions.routes import router as sessions_router
@@ -42,6 +43,7 @@ ROUTERS = (
     batches_router,
     offboarding_router,
     events_router,
+    outbox_router,
     audit_router,
     notifications_router,
     contributions_router,

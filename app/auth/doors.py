@@ -53,4 +53,5 @@ def _doors(route: APIRoute) -> Iterator[Door]:
     else:
         principal = "Kota's signature" if route.path in SIGNED else "anybody"
     for method in sorted(route.methods or ()):
-        yield Door(route.path, method, principal, ", ".join(scopes) or None, route.summary or "")
+        # Without the converters of parameters, as the OpenAPI document has it.
+        yield Door(route.path_format, method, principal, ", ".join(scopes) or None, route.summary or "")

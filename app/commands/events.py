@@ -1,11 +1,11 @@
 """`kota-bff events`: look at Kota's events and have them processed again. Heavy imports wait for the command."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from app.commands.running import run
 
 if TYPE_CHECKING:
     from app.events.inbox import Selection
@@ -41,7 +41,7 @@ def list_(
         _print(events)
         typer.echo(f"{len(events)} of {total} events")
 
-    _run(work)
+    run(work, name="kota-bff events")
 
 
 @app.command()
@@ -57,7 +57,7 @@ def show(event_id: Annotated[str, typer.Argument(help="Kota's id, evt_…")]) ->
             except NotFound:
                 raise typer.BadParameter(f"there is no event {event_id}") from None
 
-    _run(work)
+    run(work, name="kota-bff events")
 
 
 @app.command()
@@ -90,7 +90,7 @@ def replay(
             except NotFound:
                 raise typer.BadParameter(f"there is no event {event_id}") from None
 
-    _run(work)
+    run(work, name="kota-bff events")
 
 
 @app.command()
@@ -111,7 +111,7 @@ def reconcile(
         )
         typer.echo(f"{await reconciler.run(since=_utc(since))} events were missing")
 
-    _run(work)
+    run(work, name="kota-bff events")
 
 
 def _selection(
@@ -145,19 +145,3 @@ def _cells(event: "KotaEvent") -> list[str]:
     times = [value.isoformat(timespec="seconds") if value else "" for value in (event.received_at, event.processed_at)]
     numbers = [str(event.deliveries), str(event.attempts)]
     return [event.id, event.type, event.version, event.state.value, *numbers, *times, event.error_code or ""]
-
-
-def _run(work: "Callable[[Services], Awaitable[None]]") -> None:
-    from contextlib import AsyncExitStack
-
-    from app.ops.logging import configure_logging
-    from app.services import open_services
-    from app.settings import load_settings
-
-    async def run() -> None:
-        settings = load_settings()
-        configure_logging(level="error", fmt="console")
-        async with AsyncExitStack() as stack:
-            await work(await open_services(stack, settings, application_name="kota-bff events"))
-
-    asyncio.run(run())

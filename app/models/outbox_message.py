@@ -36,5 +36,7 @@ class OutboxMessage(Leased, Base):
     state: Mapped[OutboxState] = mapped_column(default=OutboxState.PENDING, server_default=OutboxState.PENDING.value)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     """When this version came about."""
+    replayed_at: Mapped[datetime | None]
+    """When somebody asked for it again: the time after which it is given up begins anew."""
     delivered_at: Mapped[datetime | None]
     error_code: Mapped[str | None]

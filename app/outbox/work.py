@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import case, func, literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
@@ -15,7 +15,6 @@ from app.outbox.delivery import Host, Message, NotDelivered
 from app.outbox.messages import OUTBOX
 from app.queue import leases
 from app.queue.backoff import Backoff
-from app.queue.bell import ring
 from app.queue.lanes import Lane
 
 log = structlog.get_logger(__name__)
@@ -94,7 +93,8 @@ async def _delivered(session: AsyncSession, delivery: Delivery) -> None:
 
 async def _failed(sessions: Sessions, delivery: Delivery, error: NotDelivered, *, rules: DeliveryRules) -> None:
     is_newest = OutboxMessage.version == delivery.message.version
-    too_old = is_newest & (OutboxMessage.changed_at <= func.now() - rules.give_up_after)
+    since = func.greatest(OutboxMessage.changed_at, OutboxMessage.replayed_at)
+    too_old = is_newest & (since <= func.now() - rules.give_up_after)
     soon = leases.after(rules.backoff.delay(delivery.attempts))
     try:
         async with sessions.begin() as session:
@@ -117,24 +117,3 @@ async def _failed(sessions: Sessions, delivery: Delivery, error: NotDelivered, *
         error_code=error.code,
         attempts=delivery.attempts,
     )
-
-
-async def replay_dead(session: AsyncSession) -> int:
-    """Try again what was given up; how many messages that is."""
-    revived = await session.scalars(
-        update(OutboxMessage)
-        .where(
-            OutboxMessage.object.in_(
-                select(OutboxMessage.object)
-                .where(OutboxMessage.state == OutboxState.DEAD)
-                .order_by(OutboxMessage.object)
-                .with_for_update()
-            )
-        )
-        # Its three days begin anew.
-        .values(state=OutboxState.PENDING, attempts=0, next_attempt_at=func.now(), changed_at=func.now())
-        .returning(OutboxMessage.object)
-        .execution_options(synchronize_session=False)
-    )
-    await ring(session, OUTBOX)
-    return len(revived.all())

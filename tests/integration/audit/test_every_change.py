@@ -7,7 +7,7 @@ import pytest
 
 from app.auth.doors import doors_of
 from app.main import ROUTERS
-from app.models import EventState, KotaEvent
+from app.models import EventState, KotaEvent, OutboxMessage, OutboxState
 from tests.integration.sessions.world import employee_row, employer_row, store
 from tests.support.app import Host, RunningApp
 from tests.support.records import employee_record, employer_record
@@ -41,6 +41,12 @@ CALLS: dict[str, tuple[str, Any, str, str]] = {
         "event.replay",
         "event:evt_1",
     ),
+    "POST /internal/outbox/{id}/replay": (
+        "/internal/outbox/notification/1/replay",
+        None,
+        "outbox.replay",
+        "message:notification/1",
+    ),
 }
 ELSEWHERE = {
     "POST /internal/batches": "takes lines and no JSON; tested below",
@@ -71,6 +77,7 @@ async def test_change_is_on_the_trail(app: RunningApp, host: Host, call: str) ->
         employee_row("fresh", kota_id=None),
         employee_row("gone", kota_status="inactive", desired_digest=b"x"),
         KotaEvent(id="evt_1", type="x", version="v2", body=body, state=EventState.DEAD),
+        OutboxMessage(object="notification/1", type="x", content={}, state=OutboxState.DEAD),
     )
     path, content, action, subject = CALLS[call]
     headers = host.service | {"X-Request-ID": "change-1"}

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Mapping
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -7,23 +6,12 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from tests.databases import NewDatabase
 from tests.integration.stack import Stack, open_stack
-from tests.support.app import Host, settings_for
+from tests.support.environment import set_environment
 
 
 @pytest.fixture
 def environment(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> str:
-    url = new_database()
-    settings = settings_for(url, host=Host())
-    values: Mapping[str, str] = {
-        "DATABASE_URL": url,
-        "KOTA_API_URL": settings.kota_api_url,
-        "KOTA_API_KEY": settings.kota_api_key.get_secret_value(),
-        "ENCRYPTION_KEYS": settings.encryption_keys[0].get_secret_value(),
-        "LOOKUP_KEY": settings.lookup_key.get_secret_value(),
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
-    return url
+    return set_environment(monkeypatch, new_database())
 
 
 async def run(*arguments: str) -> Result:

@@ -12,7 +12,8 @@ from standardwebhooks.webhooks import Webhook
 from app.models import OutboxMessage, OutboxState
 from app.outbox.delivery import Host
 from app.outbox.messages import MessageType, tell_host
-from app.outbox.work import DeliveryRules, outbox_lane, replay_dead
+from app.outbox.replay import replay_dead
+from app.outbox.work import DeliveryRules, outbox_lane
 from app.queue.backoff import Backoff
 from app.queue.lanes import Lane
 from tests.integration.stack import Stack
@@ -145,11 +146,15 @@ async def test_message_is_dead_after_three_days_and_can_be_replayed(stack: Stack
     await deliver(stack, host, rounds=3)
     dead = await message(stack)
     assert (dead.state, dead.error_code, len(host.seen)) == (OutboxState.DEAD, "status_500", 1)
+    assert await replay_dead(stack.sessions) == 1
+    # Its three days begin anew, and what it says is what it said.
+    await deliver(stack, host)
+    assert (await message(stack)).state is OutboxState.PENDING
     host.answer = lambda _request: httpx.Response(200)
-    async with stack.sessions.begin() as session:
-        assert await replay_dead(session) == 1
     await deliver(stack, host)
     assert (await message(stack)).state is OutboxState.DELIVERED
+    assert host.ids() == [f"{OBJECT}:1"] * 3
+    assert len({request.content for request in host.seen}) == 1
 
 
 @pytest.mark.parametrize("status", [200, 500])

@@ -1,0 +1,24 @@
+"""How a command reaches the database and Kota. Heavy imports wait until it does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+
+def run(work: "Callable[[Services], Awaitable[None]]", *, name: str) -> None:
+    """Do the work with what the environment configures; `name` is shown beside its database connections."""
+    from app.ops.logging import configure_logging
+    from app.services import open_services
+    from app.settings import load_settings
+
+    async def main() -> None:
+        settings = load_settings()
+        configure_logging(level="error", fmt="console")
+        async with AsyncExitStack() as stack:
+            await work(await open_services(stack, settings, application_name=name))
+
+    asyncio.run(main())
