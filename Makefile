@@ -4,6 +4,7 @@ PORT ?= 8000
 SANDBOX_PORT ?= 8001
 DATA_DIR ?= .kota-bff
 ROUNDS ?= 200
+FIRST_ROUND ?= 0
 STORM_EVENTS ?= 20000
 FUZZ_CASES ?= 100000
 OUTAGE_SECONDS ?= 30
@@ -58,8 +59,9 @@ bench: $(VENV)/.ready ## Benchmarks as ratios within one run; BENCH="sessions â€
 	$(BIN)/python -m tests.bench $(BENCH)
 
 .PHONY: soak
-soak: $(VENV)/.ready ## The long runs: ROUNDS=200, STORM_EVENTS=20000, FUZZ_CASES=100000, OUTAGE_SECONDS=30
-	ACCEPTANCE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/acceptance/test_sync_converges.py
+soak: $(VENV)/.ready ## The long runs: ROUNDS=200 from FIRST_ROUND=0, STORM_EVENTS=20000, FUZZ_CASES=100000, OUTAGE_SECONDS=30
+	ACCEPTANCE_ROUNDS=$(ROUNDS) ACCEPTANCE_FIRST_ROUND=$(FIRST_ROUND) \
+		$(BIN)/python -m pytest -q -s tests/acceptance/test_sync_converges.py
 	STORM_EVENTS=$(STORM_EVENTS) OUTAGE_SECONDS=$(OUTAGE_SECONDS) \
 		$(BIN)/python -m pytest -q tests/acceptance/test_storm.py tests/acceptance/test_database_outage.py
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/integration/webhooks/test_fuzzed_deliveries.py

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 import httpx
 import jwt
@@ -25,6 +25,7 @@ from app.dev.guarded import GuardedProcess
 from app.dev.ports import free_port
 from app.dev.postgres import EmbeddedPostgres
 from tests.processes import wait_until
+from tests.support.forked import ForkedCommand
 
 COMMAND = [sys.executable, "-m", "app.cli"]
 API_KEY = "pk_test_made_up_for_tests"
@@ -32,16 +33,29 @@ ISSUER, AUDIENCE = "https://host.test", "kota-bff"
 STOP = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 0.0))
 
 
+class Running(Protocol):
+    """A started command."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def stop(self) -> int: ...
+    def kill(self) -> int: ...
+
+
 class Process:
     """One command of ours, with a new log file for every start."""
 
-    def __init__(self, name: str, arguments: list[str], *, env: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], *, env: Mapping[str, str], folder: Path, forked: bool = False
+    ) -> None:
         self.name = name
         self._arguments = arguments
         self.env = env
         self._folder = folder
+        self._forked = forked
         self._starts = count()
-        self._running: GuardedProcess | None = None
+        self._running: Running | None = None
 
     @property
     def pid(self) -> int:
@@ -50,7 +64,12 @@ class Process:
 
     def start(self) -> None:
         with (self._folder / f"{self.name}.{next(self._starts)}.log").open("wb") as log:
-            self._running = GuardedProcess([*COMMAND, *self._arguments], stop_with=STOP, output=log, env=self.env)
+            self._running = self._run(log)
+
+    def _run(self, log: IO[bytes]) -> Running:
+        if self._forked:
+            return ForkedCommand(self._arguments, output=log, env=self.env)
+        return GuardedProcess([*COMMAND, *self._arguments], stop_with=STOP, output=log, env=self.env)
 
     def poll(self) -> int | None:
         """The exit status, or None while it runs."""
@@ -86,10 +105,12 @@ class Stack:
         postgres: Mapping[str, str] | None = None,
         webhooks_to: int = 0,
         serve: Sequence[str] = (),
+        forked: bool = False,
     ) -> None:
         """`settings` and `sandbox` are environment variables over the defaults below; `postgres` its own settings.
 
-        Kota's webhooks go to the API number `webhooks_to`. `serve` are further arguments of each API.
+        Kota's webhooks go to the API number `webhooks_to`. `serve` are further arguments of each API. `forked` starts
+        APIs and workers from a process that has imported them already, for tests that start very many.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -110,6 +131,7 @@ class Stack:
         self._overrides = dict(settings or {})
         self._counts = apis, workers
         self._serve = tuple(serve)
+        self._forked = forked
         self.sandbox: Process
         self.apis: list[Process] = []
         self.workers: list[Process] = []
@@ -138,18 +160,14 @@ class Stack:
         apis, workers = self._counts
         for number in range(apis):
             port = self.api_urls[number].rpartition(":")[2]
-            self.apis.append(
-                Process(
-                    f"api{number}", ["serve", "--port", port, *self._serve], env=_child(self.env), folder=self.folder
-                )
-            )
-        self.workers = [
-            Process(f"worker{number}", ["worker"], env=_child(self.env), folder=self.folder)
-            for number in range(workers)
-        ]
+            self.apis.append(self._process(f"api{number}", ["serve", "--port", port, *self._serve]))
+        self.workers = [self._process(f"worker{number}", ["worker"]) for number in range(workers)]
         for process in (*self.apis, *self.workers):
             process.start()
         self.wait_ready()
+
+    def _process(self, name: str, arguments: list[str]) -> Process:
+        return Process(name, arguments, env=_child(self.env), folder=self.folder, forked=self._forked)
 
     def _stop(self) -> None:
         for process in (*self.workers, *self.apis):
