@@ -83,7 +83,7 @@ async def _round(stack: Stack, name: str, rng: random.Random, hits: Counter[str]
         finally:
             await killing
             await _control(stack, "DELETE", "faults")
-        rows = await _settled(http, stack, since)
+        rows = await _settled(http, stack, name, since)
         state = await _control(stack, "GET", "state")
         _compare(wanted, rows, state)
         creates = [call for call in await _writes(stack) if call["method"] == "POST"]
@@ -191,7 +191,7 @@ async def _put(http: httpx.AsyncClient, stack: Stack, path: str, record: dict[st
         await asyncio.sleep(0.1)
 
 
-async def _settled(http: httpx.AsyncClient, stack: Stack, since: datetime) -> Wanted:
+async def _settled(http: httpx.AsyncClient, stack: Stack, name: str, since: datetime) -> Wanted:
     """What the host is told of each record, once all are synced and their status is what Kota's is."""
     deadline = asyncio.get_running_loop().time() + SETTLES_WITHIN
     while True:
@@ -199,7 +199,8 @@ async def _settled(http: httpx.AsyncClient, stack: Stack, since: datetime) -> Wa
         for kind in ("employer", "employee"):
             params = {"limit": "200", "updated_since": since.isoformat()}
             answer = await http.get(f"{stack.api_urls[0]}/internal/{kind}s", params=params)
-            rows |= {(kind, item["ref"]): item for item in answer.json()["items"]}
+            items = answer.json()["items"]
+            rows |= {(kind, item["ref"]): item for item in items if item["ref"].startswith(f"{name}-")}
         state = await _control(stack, "GET", "state")
         statuses = {item["id"]: item["status"] for kind in ("employer", "employee") for item in state[kind]}
         left = [
