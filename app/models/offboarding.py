@@ -45,6 +45,8 @@ class Offboarding(Base):
     key: Mapped[str]
     confirmed_by: Mapped[str]
     """The name of the service key."""
+    confirmation: Mapped[str | None] = mapped_column(unique=True)
+    """A digest of the token that confirmed it: no token confirms twice. None in rows from before this was kept."""
     confirmed_until: Mapped[datetime]
     """The life of the confirmation: after it nothing is sent any more."""
     error_code: Mapped[str | None]

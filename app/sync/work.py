@@ -16,8 +16,8 @@ from app.sync.batches import prune_batches
 from app.sync.claims import ClaimRules, EmployerIds, Push, claim_pushes, release_pushes
 from app.sync.kinds import EMPLOYEES, EMPLOYERS, Kind
 from app.sync.looks import Looks
+from app.sync.offboarding.context import Context
 from app.sync.offboarding.resolve import resolve_open
-from app.sync.offboarding.service import Context
 from app.sync.plan import PlanRules
 from app.sync.push import Pusher, PushRules
 from app.sync.settler import Settler
@@ -62,7 +62,7 @@ def sync_periodic(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> 
         await resolve_open(context, now=datetime.now(UTC))
 
     return [
-        Periodic("sync_resolve_offboardings", every=timedelta(seconds=15), run=resolve),
+        Periodic("sync_resolve_offboardings", every=timedelta(seconds=5), run=resolve),
         Periodic("sync_restore_gate", every=timedelta(minutes=1), run=note_restore),
         Periodic("sync_prune_batches", every=timedelta(hours=1), run=prune),
     ]

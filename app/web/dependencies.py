@@ -1,6 +1,7 @@
 """What a route may ask for."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -68,6 +69,11 @@ async def get_lookup_key(services: ServicesDep) -> bytes:
     return services.lookup_key
 
 
+async def get_now() -> datetime:
+    """The time of the request, for rules about days and deadlines."""
+    return datetime.now(UTC)
+
+
 # scope="function": the exit code runs before the answer is sent. By default it would run after, and a commit that
 # fails would already have been answered as a success.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
@@ -77,4 +83,5 @@ KotaDep = Annotated[KotaClient, Depends(get_kota)]
 BellDep = Annotated[Bell, Depends(get_bell)]
 KeyringDep = Annotated[Keyring, Depends(get_keyring)]
 LookupKeyDep = Annotated[bytes, Depends(get_lookup_key)]
+NowDep = Annotated[datetime, Depends(get_now)]
 RequestIdDep = Annotated[str, Depends(request_id_of)]

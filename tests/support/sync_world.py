@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from app.queue.lanes import run_lane
 from app.queue.periodic import run_periodic
 from app.services import Services
+from app.web.dependencies import get_now
 from app.worker import lanes_of, periodic_of
 from tests.support.app import Host, RunningApp, RunningSandbox, running_app, running_sandbox, settings_for
 
@@ -53,6 +55,18 @@ class SyncWorld:
         return await self._app.http.request(
             method, f"/internal/{path}", json=body, headers={**self._headers, **headers}, timeout=30
         )
+
+    def at(self, now: datetime) -> None:
+        """Let requests come at this time from now on, by the rules about days and deadlines."""
+        self.give(get_now, now)
+
+    def give(self, dependency: Any, value: Any) -> None:
+        """Hand this to the routes from now on, instead of what `dependency` returns."""
+
+        async def given() -> Any:
+            return value
+
+        self._app.app.dependency_overrides[dependency] = given
 
     async def send_lines(self, content: bytes) -> httpx.Response:
         headers = {**self._headers, "Content-Type": "application/x-ndjson"}

@@ -9,11 +9,12 @@ from app.errors import AppError
 from app.kota import Employee, Employer, KotaError
 from app.models import Offboarding, OffboardingState
 from app.sync.kinds import KINDS, LEAVING, Kind, KindName
-from app.sync.offboarding.service import Context, leased, send, settle
+from app.sync.offboarding.context import Context, leased
+from app.sync.offboarding.sending import send, settle
 
 log = structlog.get_logger(__name__)
 
-QUIET = timedelta(seconds=10)
+QUIET = timedelta(seconds=5)
 """How long after its request an offboarding is left to whoever made it."""
 
 

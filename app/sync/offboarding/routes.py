@@ -1,6 +1,6 @@
 """Previews, confirmations and cancellations over HTTP."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Response
@@ -11,9 +11,10 @@ from app.auth.callers import OffboardingCaller
 from app.auth.service_keys import ServiceCaller
 from app.models import Offboarding, OffboardingState
 from app.sync.kinds import EMPLOYEES, EMPLOYERS, Kind
+from app.sync.offboarding.context import Context
 from app.sync.offboarding.facts import EmployeeFacts, EmployerFacts
-from app.sync.offboarding.service import Confirmation, Context, Preview, cancel, confirm, preview
-from app.web.dependencies import KotaDep, LookupKeyDep, RequestIdDep, SessionsDep, SettingsDep
+from app.sync.offboarding.service import Confirmation, Preview, cancel, confirm, preview
+from app.web.dependencies import KotaDep, LookupKeyDep, NowDep, RequestIdDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
 from app.web.refs import RefPath
 from app.web.routing import router as new_router
@@ -100,16 +101,20 @@ ContextDep = Annotated[Context, Depends(get_context)]
 
 
 @router.post("/employees/{ref}/offboarding/preview", summary="What an offboarding would end", responses=REFUSALS)
-async def preview_employee(ref: RefPath, body: EmployeePreviewIn, context: ContextDep) -> EmployeePreviewOut:
+async def preview_employee(
+    ref: RefPath, body: EmployeePreviewIn, context: ContextDep, now: NowDep
+) -> EmployeePreviewOut:
     """Reads it from Kota now. If any of it cannot be read there is no preview."""
-    shown = await preview(context, EMPLOYEES, ref, offboard_on=body.offboard_on, now=datetime.now(UTC))
+    shown = await preview(context, EMPLOYEES, ref, offboard_on=body.offboard_on, now=now)
     return EmployeePreviewOut.model_validate(_preview(ref, shown))
 
 
 @router.post("/employers/{ref}/offboarding/preview", summary="What an offboarding would end", responses=REFUSALS)
-async def preview_employer(ref: RefPath, _body: EmployerPreviewIn, context: ContextDep) -> EmployerPreviewOut:
+async def preview_employer(
+    ref: RefPath, _body: EmployerPreviewIn, context: ContextDep, now: NowDep
+) -> EmployerPreviewOut:
     """Reads it from Kota now, for every employee too. If any of it cannot be read there is no preview."""
-    shown = await preview(context, EMPLOYERS, ref, offboard_on=None, now=datetime.now(UTC))
+    shown = await preview(context, EMPLOYERS, ref, offboard_on=None, now=now)
     return EmployerPreviewOut.model_validate(_preview(ref, shown))
 
 
@@ -130,16 +135,16 @@ def _on_the_trail(action: str, kind: str) -> Any:
     dependencies=[_on_the_trail("employee.offboard", "employee")],
 )
 async def offboard_employee(
-    ref: RefPath, body: EmployeeConfirmIn, context: ContextDep, response: Response
+    ref: RefPath, body: EmployeeConfirmIn, context: ContextDep, now: NowDep, response: Response
 ) -> OffboardingOut:
-    """Ends the employee's policies. 202 if Kota's answer is not known yet."""
+    """Ends the employee's policies. 202 if Kota's answer is not known yet: the same confirmation again finds it out."""
     given = Confirmation(
         token=body.confirmation_token,
         offboard_on=body.offboard_on,
         offboard_reason=body.offboard_reason,
         accept_irreversible=body.accept_irreversible,
     )
-    return await _confirm(context, EMPLOYEES, ref, given, response)
+    return await _confirm(context, EMPLOYEES, ref, given, response, now=now)
 
 
 @router.post(
@@ -149,11 +154,11 @@ async def offboard_employee(
     dependencies=[_on_the_trail("employer.offboard", "employer")],
 )
 async def offboard_employer(
-    ref: RefPath, body: EmployerConfirmIn, context: ContextDep, response: Response
+    ref: RefPath, body: EmployerConfirmIn, context: ContextDep, now: NowDep, response: Response
 ) -> OffboardingOut:
     """Ends everything, for every employee, at once and for good. 202 if Kota's answer is not known yet."""
     given = Confirmation(token=body.confirmation_token, legal_name=body.confirm_legal_name)
-    return await _confirm(context, EMPLOYERS, ref, given, response)
+    return await _confirm(context, EMPLOYERS, ref, given, response, now=now)
 
 
 @router.delete(
@@ -162,14 +167,16 @@ async def offboard_employer(
     responses=REFUSALS,
     dependencies=[_on_the_trail("employee.cancel_offboarding", "employee")],
 )
-async def cancel_employee(ref: RefPath, context: ContextDep) -> OffboardingOut:
+async def cancel_employee(ref: RefPath, context: ContextDep, now: NowDep) -> OffboardingOut:
     """Until the day before it."""
-    answer = await cancel(context, ref, now=datetime.now(UTC))
+    answer = await cancel(context, ref, now=now)
     return OffboardingOut(ref=ref, kota_id=answer.id, state="cancelled", offboard_on=None)
 
 
-async def _confirm(context: Context, kind: Kind, ref: str, given: Confirmation, response: Response) -> OffboardingOut:
-    offboarding: Offboarding = await confirm(context, kind, ref, given, now=datetime.now(UTC))
+async def _confirm(
+    context: Context, kind: Kind, ref: str, given: Confirmation, response: Response, *, now: datetime
+) -> OffboardingOut:
+    offboarding: Offboarding = await confirm(context, kind, ref, given, now=now)
     accepted = offboarding.state is OffboardingState.ACCEPTED
     response.status_code = 200 if accepted else 202
     return OffboardingOut(

@@ -1,47 +1,34 @@
-"""Preview, confirm and cancel. Push, offboarding and cancelling share the record's lease, so that none meets another
-half done."""
+"""Preview, confirm and cancel."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 
-from app.db.engine import Sessions
 from app.errors import FieldError, KotaUnavailable
-from app.kota import Employee, Employer, KotaClient, KotaError, KotaNotFound, KotaProblem, serialise
+from app.kota import Employee, KotaError, KotaNotFound, KotaProblem, serialise
 from app.models import Offboarding, OffboardingState
-from app.queue.bell import ring
 from app.queue.dirty import mark_dirty
 from app.sync.kinds import EMPLOYEES, LEAVING, Kind, KindName
+from app.sync.offboarding.context import Context, leased
 from app.sync.offboarding.facts import EmployerFacts, Facts, employee_facts, employer_facts, facts_digest
 from app.sync.offboarding.refusals import (
     IrreversibleNotAccepted,
+    NeedsConfirmation,
     NotAtKota,
     NotCancellable,
     PreviewChanged,
 )
-from app.sync.offboarding.tokens import ConfirmationInvalid, Shown, check, issue
-from app.sync.refusals import Offboarded, RejectedByKota, SyncInFlight, UnknownRecord
-from app.sync.rejections import host_errors
+from app.sync.offboarding.sending import send
+from app.sync.offboarding.tokens import ConfirmationInvalid, Shown, check, digest_of, issue
+from app.sync.refusals import Offboarded, UnknownRecord
 from app.sync.status import record_status
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What an offboarding works with."""
-
-    sessions: Sessions
-    kota: KotaClient
-    lookup_key: bytes
-    lease: timedelta
-    caller: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +62,12 @@ async def preview(context: Context, kind: Kind, ref: str, *, offboard_on: date |
 
 async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation, *, now: datetime) -> Offboarding:
     """Offboard what the token shows, if it is still so. Returns the offboarding; its state says whether Kota's answer
-    is known. Raises what stands against it."""
+    is known. Raises what stands against it.
+
+    A token confirms once. Sent again it finds out how that went, as long as nobody knew.
+    """
+    if earlier := await _confirmed_by(context, kind, ref, given.token):
+        return _told_again(earlier)
     shown, until = check(
         given.token,
         kind=kind.name.value,
@@ -97,6 +89,24 @@ async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation, *
             raise ConfirmationInvalid("/confirm_legal_name")
         offboarding = await _write_down(context, kind, ref, kota_id, given, until=until)
         return await send(context, kind, offboarding, now=now)
+
+
+async def _confirmed_by(context: Context, kind: Kind, ref: str, token: str) -> Offboarding | None:
+    """What this token confirmed already."""
+    statement = select(Offboarding).where(
+        Offboarding.confirmation == digest_of(token), Offboarding.kind == kind.name.value, Offboarding.ref == ref
+    )
+    async with context.sessions() as session:
+        found: Offboarding | None = await session.scalar(statement)
+    return found
+
+
+def _told_again(earlier: Offboarding) -> Offboarding:
+    if earlier.state is OffboardingState.REQUESTED:
+        return earlier
+    if earlier.state is OffboardingState.NEEDS_CONFIRMATION:
+        raise NeedsConfirmation
+    raise ConfirmationInvalid
 
 
 def _is_named(facts: EmployerFacts, typed: str | None) -> bool:
@@ -141,84 +151,6 @@ async def _cancelled(context: Context, ref: str, answer: Employee, *, now: datet
         await mark_dirty(session, KindName.EMPLOYEE.value, answer.id)
     log.info("sync.offboarding.cancelled", ref=ref, by=context.caller)
     return answer
-
-
-async def send(context: Context, kind: Kind, offboarding: Offboarding, *, now: datetime) -> Offboarding:
-    """Call Kota once, under the record's lease, and write down what came of it."""
-    log.info("sync.offboarding.sent", kind=kind.name.value, ref=offboarding.ref, by=offboarding.confirmed_by)
-    try:
-        answer: Employee | Employer
-        if kind.name is KindName.EMPLOYER:
-            answer = await context.kota.offboard_employer(offboarding.kota_id, idempotency_key=offboarding.key)
-        else:
-            answer = await context.kota.offboard_employee(
-                offboarding.kota_id, offboarding.body or b"", idempotency_key=offboarding.key
-            )
-    except KotaProblem as error:
-        if error.may_have_happened:
-            return offboarding
-        await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code, now=now)
-        faults = [FieldError(**fault) for fault in host_errors(error.errors)]
-        raise RejectedByKota(errors=faults, kota_trace_id=error.trace_id) from error
-    except KotaError:
-        # Whoever looks at open offboardings finds out what came of it.
-        return offboarding
-    await settle(context, kind, offboarding, OffboardingState.ACCEPTED, answer, error_code=None, now=now)
-    return offboarding
-
-
-async def settle(
-    context: Context,
-    kind: Kind,
-    offboarding: Offboarding,
-    state: OffboardingState,
-    answer: Employee | Employer | None,
-    *,
-    error_code: str | None,
-    now: datetime,
-) -> None:
-    """Write down the end of an offboarding, and the state in which Kota showed the record."""
-    async with context.sessions.begin() as session:
-        if answer is not None:
-            await record_status(session, kind.name, answer, now)
-        await session.execute(
-            update(Offboarding)
-            .where(Offboarding.id == offboarding.id, Offboarding.state == OffboardingState.REQUESTED)
-            .values(state=state, settled_at=func.now(), body=None, error_code=error_code)
-        )
-        await mark_dirty(session, kind.name.value, offboarding.kota_id)
-    offboarding.state = state
-    log.info("sync.offboarding.settled", kind=kind.name.value, ref=offboarding.ref, state=state.value)
-
-
-@asynccontextmanager
-async def leased(context: Context, kind: Kind, ref: str) -> AsyncIterator[None]:
-    """Hold the record's lease; SyncInFlight if somebody else does."""
-    token = uuid4()
-    model = kind.model
-    async with context.sessions.begin() as session:
-        taken = await session.execute(
-            update(model)
-            .where(model.ref == ref, or_(model.lease_until.is_(None), model.lease_until <= func.now()))
-            .values(lease_token=token, lease_until=func.now() + context.lease)
-            .returning(model.ref)
-            .execution_options(synchronize_session=False)
-        )
-        if taken.first() is None:
-            if await session.scalar(select(model.ref).where(model.ref == ref)) is None:
-                raise UnknownRecord
-            raise SyncInFlight("The record is being brought to Kota right now; ask again shortly.", retry_after=5)
-    try:
-        yield
-    finally:
-        async with context.sessions.begin() as session:
-            await session.execute(
-                update(model)
-                .where(model.ref == ref, model.lease_token == token)
-                .values(lease_token=None, lease_until=None)
-                .execution_options(synchronize_session=False)
-            )
-            await ring(session, kind.lane)
 
 
 async def _kota_id(context: Context, kind: Kind, ref: str) -> str:
@@ -270,8 +202,13 @@ async def _write_down(
         body=body,
         key=str(uuid4()),
         confirmed_by=context.caller,
+        confirmation=digest_of(given.token),
         confirmed_until=until,
     )
-    async with context.sessions.begin() as session:
-        session.add(offboarding)
+    try:
+        async with context.sessions.begin() as session:
+            session.add(offboarding)
+    except IntegrityError:
+        # The same confirmation, twice at once: the other was first.
+        raise ConfirmationInvalid from None
     return offboarding

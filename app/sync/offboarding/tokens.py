@@ -1,5 +1,7 @@
 """Confirmation tokens: proof that somebody was shown, a short while ago, exactly what would end."""
 
+import hashlib
+import secrets
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -35,7 +37,8 @@ class Shown:
 def issue(shown: Shown, *, lookup_key: bytes, now: datetime) -> tuple[str, datetime]:
     """A token for what was shown, and when it ends."""
     expires_at = (now + LIFE).replace(microsecond=0)
-    claims = {**_claims(shown), "aud": AUDIENCE, "exp": int(expires_at.timestamp())}
+    # A token confirms once, so two that show the same must differ.
+    claims = {**_claims(shown), "aud": AUDIENCE, "exp": int(expires_at.timestamp()), "jti": secrets.token_urlsafe(16)}
     return jwt.encode(claims, _key(lookup_key), algorithm="HS256"), expires_at
 
 
@@ -66,6 +69,11 @@ def check(
     if (shown.kind, shown.ref) != (kind, ref) or shown.offboard_on not in {None, offboard_on} or expires_at <= now:
         raise ConfirmationInvalid
     return shown, expires_at
+
+
+def digest_of(token: str) -> str:
+    """By which it is known that a token has been used."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _claims(shown: Shown) -> dict[str, str | None]:
