@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 from sqlalchemy import select
 
 from app.auth.callers import AdminCaller
@@ -12,6 +12,7 @@ from app.web.openapi import problems
 from app.web.pagination import PageDep, bad_cursor, encode_cursor
 from app.web.refs import ExternalId
 from app.web.routing import router as new_router
+from app.web.times import Instant
 
 router = new_router(prefix="/internal/audit", tags=["audit"])
 
@@ -45,7 +46,7 @@ async def list_audit(
     actor: ExternalId | None = None,
     action: ExternalId | None = None,
     subject: ExternalId | None = None,
-    since: AwareDatetime | None = None,
+    since: Instant | None = None,
 ) -> AuditPage:
     """Of one actor (the name of a service key), one action, one subject (`employee:emp-42`), or since an instant."""
     found = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(page.limit + 1)

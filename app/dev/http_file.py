@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.main import ROUTERS
+from app.web.openapi import install_openapi
 
 HEAD = """\
 # Every request of kota-bff, for the HTTP client of an editor (VS Code with REST Client, JetBrains, Zed, …).
@@ -43,6 +44,7 @@ def described_api() -> Json:
     app = FastAPI(title="kota-bff")
     for router in ROUTERS:
         app.include_router(router)
+    install_openapi(app)
     return app.openapi()
 
 
@@ -53,8 +55,10 @@ def _request(method: str, path: str, operation: Json, openapi: Json) -> Iterator
             yield f"# ?{parameter['name']}="
     target = re.sub(r"{(\w+)}", lambda found: VALUES.get(found[1], found[1]), path)
     yield f"{method.upper()} {{{{url}}}}{target}"
-    for scheme in operation.get("security", []):
-        yield from (f"Authorization: Bearer {{{{{name}}}}}" for name in scheme)
+    schemes = openapi["components"].get("securitySchemes", {})
+    for name in (name for alternative in operation.get("security", []) for name in alternative):
+        header = schemes[name].get("name")
+        yield f"{header}: {schemes[name]['description']}" if header else f"Authorization: Bearer {{{{{name}}}}}"
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"Content-Type: {media_type}"
         yield ""

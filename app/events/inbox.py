@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
 from app.errors import NotFound
-from app.models.kota_event import EventState, KotaEvent
+from app.models.kota_event import EventState, KotaEvent, locked_in_order
 from app.queue.bell import ring
 from app.webhooks.store import STORED
 
@@ -86,7 +86,7 @@ async def replay_events(sessions: Sessions, selection: Selection) -> int:
 
 async def _replay(session: AsyncSession, conditions: Sequence[ColumnElement[bool]]) -> int:
     # Without its resource an event is routed anew, by the tables of this version.
-    locked = select(KotaEvent.id).where(*conditions).order_by(KotaEvent.id).with_for_update().cte("locked")
+    locked = locked_in_order(*conditions)
     replayed = await session.execute(
         update(KotaEvent)
         .where(KotaEvent.id == locked.c.id)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import Depends, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.audit.trail import record
 from app.auth.callers import EventsCaller
@@ -15,6 +15,7 @@ from app.web.dependencies import RequestIdDep, SessionDep, SessionsDep, Settings
 from app.web.openapi import problems
 from app.web.pagination import PageDep, bad_cursor, encode_cursor
 from app.web.routing import router as new_router
+from app.web.times import Instant
 
 router = new_router(prefix="/internal/events", tags=["events"])
 
@@ -55,13 +56,19 @@ class ReplayIn(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"state": "dead", "type": "enrolment_intent.action_required"}]},
+        json_schema_extra={
+            "examples": [{"state": "dead", "type": "enrolment_intent.action_required"}],
+            "anyOf": [
+                {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+                for name in ("state", "type", "received_from", "received_until")
+            ],
+        },
     )
 
     state: EventState | None = None
     type: str | None = Field(default=None, max_length=255, pattern=STORABLE)
-    received_from: AwareDatetime | None = None
-    received_until: AwareDatetime | None = None
+    received_from: Instant | None = None
+    received_until: Instant | None = None
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
@@ -85,8 +92,8 @@ class Replayed(BaseModel):
 async def get_selection(
     state: Annotated[EventState | None, Query(description="Only events in this state")] = None,
     type: Annotated[str | None, Query(max_length=255, pattern=STORABLE, description="Only events of this type")] = None,
-    received_from: Annotated[AwareDatetime | None, Query(description="Received then or later")] = None,
-    received_until: Annotated[AwareDatetime | None, Query(description="Received before then")] = None,
+    received_from: Annotated[Instant | None, Query(description="Received then or later")] = None,
+    received_until: Annotated[Instant | None, Query(description="Received before then")] = None,
 ) -> Selection:
     """The events that the query names."""
     return Selection(state, type, received_from, received_until)
@@ -146,7 +153,7 @@ async def reconcile(
     session: SessionDep,
     settings: SettingsDep,
     request_id: RequestIdDep,
-    since: Annotated[AwareDatetime | None, Query(description="Where to begin, at most 30 days ago")] = None,
+    since: Annotated[Instant | None, Query(description="Where to begin, at most 30 days ago")] = None,
 ) -> Started:
     """A worker reads Kota's own list of events within seconds, and stores what no delivery brought.
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.events.reading import Job
-from app.models.kota_event import EventState, KotaEvent
+from app.models.kota_event import EventState, KotaEvent, locked_in_order
 from app.models.kota_resource import KotaResource
 from app.queue import leases
 from app.queue.backoff import Backoff
@@ -30,9 +30,10 @@ async def finish_events(session: AsyncSession, job: Job) -> int:
 
     Call it before anything locks the resource: whoever routes or replays locks events first as well.
     """
+    locked = locked_in_order(*_asked_for(job))
     done = await session.execute(
         update(KotaEvent)
-        .where(*_asked_for(job))
+        .where(KotaEvent.id == locked.c.id)
         .values(state=EventState.PROCESSED, processed_at=func.now(), error_code=None)
         .returning(KotaEvent.id)
         .execution_options(synchronize_session=False)
@@ -86,9 +87,10 @@ async def settle_failure(
 
 async def _fail_events(session: AsyncSession, job: Job, failure: Failure) -> int:
     attempts = KotaEvent.attempts + 1
+    locked = locked_in_order(*_asked_for(job))
     failed = await session.scalars(
         update(KotaEvent)
-        .where(*_asked_for(job))
+        .where(KotaEvent.id == locked.c.id)
         .values(
             attempts=attempts,
             error_code=failure.code,

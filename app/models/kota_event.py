@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, LargeBinary, func, text
+from sqlalchemy import CTE, ColumnElement, Index, LargeBinary, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
@@ -46,3 +46,13 @@ class KotaEvent(Base):
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     processed_at: Mapped[datetime | None]
     error_code: Mapped[str | None]
+
+
+def locked_in_order(*conditions: ColumnElement[bool]) -> CTE:
+    """The ids of events to update, with their locks: `WHERE kota_events.id = locked.id`.
+
+    An UPDATE alone locks rows as it finds them. Two that find the same rows the other way round wait for each other
+    until PostgreSQL ends one of them; by id, the second waits for the first.
+    """
+    wanted = select(KotaEvent.id).where(*conditions).order_by(KotaEvent.id)
+    return wanted.with_for_update(key_share=True).cte("locked")

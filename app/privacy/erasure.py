@@ -14,6 +14,7 @@ from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.errors import Conflict, NotFound
 from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, OutboxState, SessionGrant
+from app.models.kota_event import locked_in_order
 from app.privacy.holdings import events_of
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,9 @@ async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -
     employee.push_key = employee.push_body = employee.error_fields = None
     employee.next_attempt_at = None
     # The events stay, as the record that they came; of what they said nothing does.
-    await session.execute(update(KotaEvent).where(events_of(employee.kota_id)).values(body=keyring.encrypt(b"{}")))
+    locked = locked_in_order(events_of(employee.kota_id))
+    emptied = update(KotaEvent).where(KotaEvent.id == locked.c.id).values(body=keyring.encrypt(b"{}"))
+    await session.execute(emptied.execution_options(synchronize_session=False))
     await _erase_notifications(session, employee.kota_id)
     theirs = (Offboarding.kind == "employee") & (Offboarding.ref == ref)
     await session.execute(update(Offboarding).where(theirs).values(body=None))

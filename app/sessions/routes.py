@@ -32,7 +32,13 @@ class ServiceSessionIn(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"audience": "employee", "employer_ref": "acme-ie", "employee_ref": "emp-42"}]},
+        json_schema_extra={
+            "examples": [{"audience": "employee", "employer_ref": "acme-ie", "employee_ref": "emp-42"}],
+            "anyOf": [
+                {"properties": {"audience": {"const": Audience.EMPLOYER}}},
+                {"required": ["employee_ref"], "properties": {"employee_ref": {"not": {"type": "null"}}}},
+            ],
+        },
     )
 
     audience: Audience

@@ -29,6 +29,7 @@ from app.web.openapi import problems
 from app.web.pagination import PageDep
 from app.web.refs import Ref, RefPath
 from app.web.routing import router as new_router
+from app.web.times import Instant
 
 router = new_router(prefix="/internal", tags=["sync"])
 
@@ -36,7 +37,7 @@ Out = TypeVar("Out", bound=BaseModel)
 Prefer = Annotated[str | None, Header(description="`respond-async` answers 202 without waiting for Kota")]
 SyncStateQuery = Annotated[SyncState | None, Query()]
 KotaStatusQuery = Annotated[str | None, Query(max_length=64)]
-UpdatedSince = Annotated[datetime | None, Query(description="With a time zone")]
+UpdatedSince = Annotated[Instant | None, Query(description="With a time zone")]
 
 PUT_RESPONSES: dict[int | str, dict[str, Any]] = {
     201: {"description": "This request made the record, and Kota has it"},

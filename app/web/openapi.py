@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.kota import SIGNATURE_HEADER
 from app.web.problems import MEDIA_TYPE, Problem
 
 TITLES = {
@@ -34,9 +35,32 @@ CODES = {
     503: "unavailable",
 }
 RETRY_AFTER = {
-    "Retry-After": {"description": "Seconds to wait before asking again", "schema": {"type": "integer", "minimum": 0}}
+    "Retry-After": {
+        "description": "Seconds to wait before asking again",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    }
 }
-REQUEST_ID = {"X-Request-ID": {"description": "The id of this request in our logs", "schema": {"type": "string"}}}
+CHALLENGE = {
+    "WWW-Authenticate": {"description": "What kind of credential", "required": True, "schema": {"type": "string"}}
+}
+REQUEST_ID = {
+    "X-Request-ID": {
+        "description": "The id of this request in our logs",
+        "required": True,
+        "schema": {"type": "string", "pattern": r"^[\w-]{1,64}$"},
+    }
+}
+SIGNED = "kota_signature"
+"""The security scheme of what Kota delivers; a route names it in its `openapi_extra`."""
+SCHEMES = {
+    SIGNED: {
+        "type": "apiKey",
+        "in": "header",
+        "name": SIGNATURE_HEADER,
+        "description": "t=<seconds>,v1=<hex of HMAC-SHA256 over t, a dot and the raw body>",
+    }
+}
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -64,6 +88,7 @@ def _describe(document: dict[str, Any]) -> None:
         schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+    document["components"].setdefault("securitySchemes", {}).update(SCHEMES)
     for operations in document["paths"].values():
         for operation in operations.values():
             _complete(operation)
@@ -82,11 +107,14 @@ def _complete(operation: dict[str, Any]) -> None:
 def _of_every_route_like(operation: dict[str, Any]) -> set[int]:
     """What may happen before a route is reached, or below it."""
     statuses = {500, 503}
-    if "security" in operation:
+    schemes = {name for scheme in operation.get("security", []) for name in scheme}
+    if schemes:
         statuses |= {400, 401}
-        statuses |= {403, 429} if any("service" in scheme for scheme in operation["security"]) else set()
+    if "service" in schemes:
+        statuses |= {403, 429}
     if "requestBody" in operation:
-        statuses |= {400, 413, 415, 422}
+        # What is signed is read as the bytes that it is.
+        statuses |= {400, 413} if SIGNED in schemes else {400, 413, 415, 422}
     if operation.get("parameters"):
         statuses |= {400, 422}
     return statuses
@@ -109,4 +137,6 @@ def _response(status: int) -> dict[str, Any]:
     }
     if status in {429, 503}:
         response["headers"] = dict(RETRY_AFTER)
+    if status == 401:
+        response["headers"] = dict(CHALLENGE)
     return response

@@ -145,7 +145,16 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     known = BY_STATUS.get(error.status_code)
     if known is None:
         return await _on_unexpected(request, error)
-    return problem(known(), request_id=request_id_of(request), headers=error.headers)
+    headers = dict(error.headers or {})
+    if known is MethodNotAllowed:
+        headers |= _allowed(request)
+    return problem(known(), request_id=request_id_of(request), headers=headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """The methods of this path. Each may be a route of its own, and Starlette names those of the first one only."""
+    operations = request.app.openapi()["paths"].get(_route(request), {})
+    return {"Allow": ", ".join(sorted(method.upper() for method in operations))} if operations else {}
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from app.kota import SIGNATURE_HEADER, NotAnEvent, SignatureRefused, read_envelo
 from app.ops.metrics import WEBHOOK_REFUSALS, WEBHOOKS
 from app.settings import Settings
 from app.web.dependencies import services_of
-from app.web.openapi import problems
+from app.web.openapi import SIGNED, problems
 from app.webhooks.dead_letters import bury
 from app.webhooks.intake import Intake, NotStored, Outcome
 from app.webhooks.store import NewEvent
@@ -63,8 +63,36 @@ class BareRoute(APIRoute):
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=BareRoute)
 
 
+NAME = {"type": "string", "minLength": 1, "pattern": r"^[^\x00\ud800-\udfff]+$"}
+DELIVERY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["id", "type"],
+                "properties": {"id": {**NAME, "maxLength": 255}, "type": NAME},
+                "examples": [
+                    {
+                        "id": "evt_0123456789abcdef",
+                        "type": "employee.updated",
+                        "version": "v2",
+                        "data": {"id": "ee_0123456789abcdef", "resource_type": "employee"},
+                    }
+                ],
+            }
+        }
+    },
+}
+"""What an event must have. Everything else in it is optional, and never believed."""
+
+
 @router.post(
-    "/kota", summary="Take a delivery of Kota's", response_model=Received, responses=problems(400, 401, 413, 503)
+    "/kota",
+    summary="Take a delivery of Kota's",
+    response_model=Received,
+    responses=problems(400, 401, 413, 503),
+    openapi_extra={"requestBody": DELIVERY, "security": [{SIGNED: []}]},
 )
 async def receive(request: Request) -> Response:
     """Answers 200 once the event is on disk. Anything else asks Kota to deliver it again."""

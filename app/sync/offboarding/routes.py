@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from app.audit.trail import record
 from app.auth.callers import OffboardingCaller
@@ -18,6 +18,7 @@ from app.web.dependencies import KotaDep, LookupKeyDep, NowDep, RequestIdDep, Se
 from app.web.openapi import problems
 from app.web.refs import RefPath
 from app.web.routing import router as new_router
+from app.web.times import Day
 
 router = new_router(prefix="/internal", tags=["offboarding"])
 
@@ -34,7 +35,7 @@ class Body(BaseModel):
 class EmployeePreviewIn(Body):
     """For which day, if that is known already."""
 
-    offboard_on: date | None = None
+    offboard_on: Day | None = None
 
 
 class EmployerPreviewIn(Body):
@@ -45,9 +46,9 @@ class EmployeeConfirmIn(Body):
     """What the preview showed, and the day and reason."""
 
     confirmation_token: Token
-    offboard_on: date
+    offboard_on: Day
     offboard_reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
-    accept_irreversible: bool = Field(default=False, description="Must be true for a day that is today or past")
+    accept_irreversible: StrictBool = Field(default=False, description="Must be true for a day that is today or past")
 
 
 class EmployerConfirmIn(Body):

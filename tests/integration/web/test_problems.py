@@ -146,6 +146,14 @@ async def test_wrong_method_is_405_and_names_the_right_one(app: RunningApp) -> N
     assert answer.headers["allow"] == "POST"
 
 
+async def test_wrong_method_is_told_every_method_of_the_path(app: RunningApp) -> None:
+    answer = await app.http.patch("/internal/employees/emp-42")
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "DELETE, GET, PUT"
+    assert (await app.http.get("/internal/events/replay")).status_code == 401
+    assert (await app.http.patch("/internal/events/replay")).headers["allow"] == "POST"
+
+
 async def post(app: RunningApp, host: Host, content: bytes, kind: str = "application/json") -> httpx.Response:
     return await app.http.post("/sessions", content=content, headers=host.bearer() | {"Content-Type": kind})
 

@@ -13,7 +13,9 @@ def test_every_operation_is_requested_with_its_credential() -> None:
     text = http_file(described_api())
     operations = [item for path in described_api()["paths"].values() for item in path.values()]
     assert text.count("\n### ") == len(operations)
-    assert text.count("Bearer {{") == sum("security" in operation for operation in operations)
+    assert text.count("Bearer {{") + text.count("\nx-kota-webhook-signature: ") == sum(
+        "security" in operation for operation in operations
+    )
     assert "POST {{url}}/sessions\nAuthorization: Bearer {{frontend}}\nContent-Type: application/json" in text
 
 
