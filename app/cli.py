@@ -65,7 +65,7 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
 
     from app.ops.processes import counted_together
     from app.settings import load_settings
-    from app.web.protocol import BoundedProtocol
+    from app.web.protocol import SERVER_OPTIONS
 
     # Said here once, instead of by every worker process.
     settings = load_settings()
@@ -76,15 +76,8 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
             host=host,
             port=port,
             workers=workers,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=True,
-            proxy_headers=False,
-            timeout_keep_alive=65,
             timeout_graceful_shutdown=int(settings.shutdown_grace.total_seconds()),
-            http=BoundedProtocol,
-            ws="none",
+            **SERVER_OPTIONS,
         )
 
 

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import structlog
 import uvicorn
 from fastapi import FastAPI
@@ -24,7 +23,7 @@ from app.events.reconcile import Reconciler
 from app.events.work import Reading, event_lanes
 from app.kota import key_fingerprint
 from app.ops.logging import configure_logging
-from app.outbox.delivery import Host
+from app.outbox.delivery import Host, open_host
 from app.outbox.work import DeliveryRules, outbox_lane
 from app.privacy.work import privacy_periodic
 from app.queue.backoff import Backoff
@@ -37,6 +36,7 @@ from app.sync.work import SyncRules, sync_lanes, sync_periodic
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.problems import install_problem_handlers
+from app.web.protocol import SERVER_OPTIONS
 
 log = structlog.get_logger(__name__)
 
@@ -147,7 +147,7 @@ async def run_worker(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         services = await open_services(stack, settings, application_name="kota-bff worker")
-        await stack.enter_async_context(_ops_server(services, stack))
+        await stack.enter_async_context(ops_server(services, stack))
         await _reconcile_at_start(services)
         await work_until(services, stop, host=await _open_host(stack, settings))
     log.info("worker.stopped")
@@ -165,14 +165,17 @@ async def _reconcile_at_start(services: Services) -> None:
 async def _open_host(stack: AsyncExitStack, settings: Settings) -> Host | None:
     if settings.host_webhook_url is None or settings.host_webhook_secret is None:
         return None
-    http = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=settings.outbox_timeout.total_seconds(), follow_redirects=False, trust_env=False)
+    return await stack.enter_async_context(
+        open_host(
+            url=settings.host_webhook_url,
+            secret=settings.host_webhook_secret.get_secret_value(),
+            within=settings.outbox_timeout,
+        )
     )
-    return Host(http, url=settings.host_webhook_url, secret=settings.host_webhook_secret.get_secret_value())
 
 
 @asynccontextmanager
-async def _ops_server(services: Services, stack: AsyncExitStack) -> AsyncIterator[None]:
+async def ops_server(services: Services, stack: AsyncExitStack) -> AsyncIterator[None]:
     """Health and metrics on `OPS_PORT`, 0 for any free one."""
     app = FastAPI(openapi_url=None)
     install_problem_handlers(app)
@@ -186,7 +189,7 @@ async def _ops_server(services: Services, stack: AsyncExitStack) -> AsyncIterato
         listening = socket.create_server((host, port))
     except OSError as error:
         raise BadConfiguration(f"OPS_PORT: cannot listen on {host}:{port} ({error.strerror})") from error
-    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None, server_header=False, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", **SERVER_OPTIONS))
     # The worker decides about signals.
     server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]  # uvicorn has no switch for it.
     task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -1,4 +1,5 @@
-"""HTTP/1.1 with bounds that uvicorn's fast protocol lacks: how large a head may grow, how long a request may take."""
+"""HTTP/1.1 with bounds that uvicorn's fast protocol lacks: how large a head may grow, how long each side may take, and
+what two servers might read differently."""
 
 import asyncio
 from typing import Any
@@ -11,19 +12,26 @@ HEAD_WITHIN = 20.0
 """Seconds from connecting, or from the first byte of a further request, to the end of its head."""
 BODY_WITHIN = 120.0
 """Seconds for a body: that of the largest batch, over a slow line."""
+TAKE_WITHIN = 60.0
+"""Seconds in which a client takes the next 48 KiB of an answer."""
+VERSIONS = {"1.0", "1.1"}
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Cuts off whoever sends without end, or next to nothing at a time."""
+    """Cuts off whoever sends without end, next to nothing at a time, or does not take what was asked for."""
 
     head_within = HEAD_WITHIN
     body_within = BODY_WITHIN
+    take_within = TAKE_WITHIN
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._in_head = True
+        self._in_tail = False
         self._head = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
+        self._why: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
@@ -31,32 +39,85 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._give(None)
+        self._taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._timer is None and getattr(self.cycle, "response_complete", True):
+            # Line breaks that begin no request stopped the clock of an idle connection.
+            self._give(self.head_within)
         # The parser keeps an unfinished header to itself, so what came is counted here.
-        if self._in_head and not self.transport.is_closing():
+        if (self._in_head or self._in_tail) and not self.transport.is_closing():
             self._head += len(data)
             if self._head > MAX_HEAD:
                 self.send_400_response("The request's head is too large.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head = True, 0
+        self._in_head, self._in_tail, self._head = True, False, 0
         self._give(self.head_within)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            # uvicorn would put it among the headers: a credential that no proxy has seen.
+            raise self._refusal("Trailers are not taken.")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        # The parser makes a 400 of what is raised here.
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
-            # The parser makes a 400 of it.
-            raise ValueError("the request's head is too large")
+            raise self._refusal("The request's head is too large.")
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            raise self._refusal("There is more than one Host.")
+        if self.parser.get_http_version() not in VERSIONS:
+            raise self._refusal("Speak HTTP/1.1.")
+        if self.parser.should_upgrade():
+            self._refuse_ambiguous_upgrade()
         self._give(self.body_within)
         super().on_headers_complete()
+        if self.parser.should_upgrade():
+            # Whatever follows may be meant for another protocol.
+            self.cycle.keep_alive = False
+
+    def on_chunk_header(self) -> None:
+        """The parser's word that a chunk begins. After the last one, which has no body, come the trailers."""
+        self._in_tail, self._head = True, 0
+
+    def on_body(self, body: bytes) -> None:
+        self._in_tail = False
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._in_tail = False
         self._give(None)
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking = self.loop.call_later(self.take_within, self._cut)
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._cut()
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(self._why or msg)
+
+    def _refusal(self, why: str) -> ValueError:
+        """An exception that the parser makes a 400 of."""
+        self._why = why
+        return ValueError(why)
+
+    def _refuse_ambiguous_upgrade(self) -> None:
+        """The parser takes the body of a request for an upgrade for the next request."""
+        has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)
+        if has_body or self.parser.get_method() == b"CONNECT":
+            raise self._refusal("Send no body with an Upgrade header. For Java: HttpClient.Version.HTTP_1_1.")
 
     def _give(self, seconds: float | None) -> None:
         """Time until the connection is cut, in place of what was given before."""
@@ -64,6 +125,28 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer.cancel()
         self._timer = None if seconds is None else self.loop.call_later(seconds, self._cut)
 
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+        self._taking = None
+
     def _cut(self) -> None:
-        if not self.transport.is_closing():
+        if self.transport.get_write_buffer_size():
+            # Closing would wait for a client that takes nothing.
+            self.transport.abort()
+        elif not self.transport.is_closing():
             self.transport.close()
+
+
+SERVER_OPTIONS: dict[str, Any] = {
+    "http": BoundedProtocol,
+    "ws": "none",
+    "access_log": False,
+    "log_config": None,
+    "server_header": False,
+    "date_header": True,
+    # What a client or a balancer writes into X-Forwarded-* decides nothing.
+    "proxy_headers": False,
+    "timeout_keep_alive": 65,
+}
+"""How every server of ours listens."""

@@ -1,37 +1,21 @@
 """Who sends without end, or next to nothing at a time, is cut off; over a real socket."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import suppress
 
 import pytest
-import uvicorn
 
 from app.web.protocol import MAX_HEAD, BoundedProtocol
 from tests.support.app import Host, RunningApp
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+from tests.support.wire import exchange, request, served
 
 
 class Impatient(BoundedProtocol):
     head_within = 0.3
     body_within = 0.3
-
-
-@asynccontextmanager
-async def served(app: RunningApp, protocol: type[BoundedProtocol]) -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        app.app, port=0, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn tells it by a flag
-        await asyncio.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        await task
+    take_within = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -44,25 +28,6 @@ async def patient(shared_app: RunningApp) -> AsyncIterator[int]:
 async def impatient(shared_app: RunningApp) -> AsyncIterator[int]:
     async with served(shared_app, Impatient) as port:
         yield port
-
-
-async def exchange(port: int, *chunks: bytes) -> bytes:
-    """All that comes back until the server hangs up, or 10 s."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for chunk in chunks:
-            writer.write(chunk)
-            await writer.drain()
-        async with asyncio.timeout(10):
-            return await reader.read()
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
-
-
-def request(*headers: bytes, line: bytes = b"GET /health/live HTTP/1.1", body: bytes = b"") -> bytes:
-    return b"\r\n".join([line, b"Host: x", b"Connection: close", *headers, b"", body])
 
 
 async def test_ordinary_request_is_answered(patient: int) -> None:
@@ -98,8 +63,9 @@ async def test_head_without_end_is_cut_off(patient: int, chunks: list[bytes]) ->
         b"GET /health",
         b"GET /health/live HTTP/1.1\r\nHost: x\r\n",
         request().replace(b"Connection: close\r\n", b"") + b"GET /hea",
+        b"\r\n",
     ],
-    ids=["silence", "half a line", "half a head", "half a second request"],
+    ids=["silence", "half a line", "half a head", "half a second request", "line break"],
 )
 async def test_slow_head_is_cut_off(impatient: int, sent: bytes) -> None:
     answer = await exchange(impatient, sent)
@@ -113,8 +79,61 @@ async def test_slow_body_is_cut_off(impatient: int, host: Host) -> None:
     assert b"201" not in answer
 
 
+async def test_line_breaks_do_not_keep_a_connection(impatient: int) -> None:
+    first = request().replace(b"Connection: close\r\n", b"")
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient)
+    writer.write(first)
+    await reader.readuntil(b'{"status":"ok"}')
+    async with asyncio.timeout(10):
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"\r\n")
+                await asyncio.sleep(0.05)
+    writer.close()
+
+
+async def test_client_that_takes_no_answer_is_cut_off(impatient: int) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def ask_for_ever(client: socket.socket) -> None:
+        while True:
+            await loop.sock_sendall(client, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+
+    with socket.socket() as client:
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await loop.sock_connect(client, ("127.0.0.1", impatient))
+        async with asyncio.timeout(30):
+            with pytest.raises(ConnectionError):
+                await ask_for_ever(client)
+
+
 POST = b"POST /sessions HTTP/1.1"
-SMUGGLED = b"GET /internal/audit HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"0\r\nAuthorization: Bearer x\r\n\r\n",
+        b"0\r\nX: " + b"a" * 100_000,
+        b"0\r\n" + b"a" * 100_000,
+        b"2\r\nhi\r\n0\r\n" + b"A: b\r\n" * 10_000,
+    ],
+    ids=["credential", "value without end", "name without end", "many"],
+)
+async def test_trailers_are_neither_taken_nor_kept(patient: int, tail: bytes) -> None:
+    answer = await exchange(patient, request(CHUNKED, line=POST), tail)
+    assert answer.startswith((b"HTTP/1.1 401", b"HTTP/1.1 400"))
+    assert b"201" not in answer
+
+
+async def test_answer_to_a_trailer_says_what_was_wrong(patient: int) -> None:
+    whole = request(CHUNKED, line=POST, body=b"0\r\nAuthorization: Bearer x\r\n\r\n")
+    assert b"Trailers are not taken." in await exchange(patient, whole)
+
+
+SMUGGLED = b"GET /internal/audit HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +155,10 @@ SMUGGLED = b"GET /internal/audit HTTP/1.1\r\nHost: x\r\n\r\n"
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET /h\xc3\xa9 HTTP/1.1\r\n\r\n",
+        request(b"Host: y"),
+        request(b"Connection: upgrade", b"Upgrade: h2c", b"Content-Length: 2", line=POST, body=b"{}"),
+        b"CONNECT /internal/audit HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /health/live\r\n\r\n",
     ],
     ids=[
         "length and chunked",
@@ -154,6 +177,10 @@ SMUGGLED = b"GET /internal/audit HTTP/1.1\r\nHost: x\r\n\r\n"
         "HTTP/2 preface",
         "TLS hello",
         "path that is not ASCII",
+        "two hosts",
+        "upgrade with a body",
+        "tunnel",
+        "HTTP/0.9",
     ],
 )
 async def test_request_that_two_servers_might_read_differently_opens_nothing(patient: int, sent: bytes) -> None:
