@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     service_keys: ServiceKeys = ()
     service_requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
     """Of one key, in each process."""
+    batch_uploads: Annotated[int, Field(ge=1, le=100)] = 2
+    """At once, in each process."""
     host_webhook_url: HttpUrl | None = None
     host_webhook_secret: WebhookSecret | None = None
     outbox_timeout: Seconds = timedelta(seconds=15)
@@ -175,7 +177,17 @@ class Settings(BaseSettings):
             raise ValueError("must start with pk_test_ or pk_live_")
         if mismatch(api_url=info.data.get("kota_api_url", ""), api_key=api_key):
             raise ValueError("a test key does not fit Kota's live host, nor a live key the test host")
+        if mode_of_key(api_key) is Mode.LIVE and not _is_https(info.data.get("kota_api_url")):
+            raise ValueError("a live key goes over https only: KOTA_API_URL must be https://")
         return key
+
+    @field_validator("kota_script_url", "frontend_jwks_url", "host_webhook_url")
+    @classmethod
+    def _https_beside_a_live_key(cls, url: str | None, info: ValidationInfo) -> str | None:
+        # Who can change what is fetched there signs in as anybody, and who listens reads texts about people.
+        if _is_live(info) and not _is_https(url):
+            raise ValueError("must be https:// beside a live KOTA_API_KEY")
+        return url
 
     @field_validator("push_lease", "resource_lease", "outbox_lease")
     @classmethod
@@ -212,17 +224,28 @@ class Settings(BaseSettings):
     @field_validator("host_webhook_secret")
     @classmethod
     def _messages_are_signed(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if bool(secret) != bool(info.data.get("host_webhook_url")):
+        # An address that was refused is not there; its own fault says enough.
+        if "host_webhook_url" in info.data and bool(secret) != bool(info.data["host_webhook_url"]):
             raise ValueError("set it together with HOST_WEBHOOK_URL, or neither")
         return secret
 
     @field_validator("dev_signing_key", "log_format")
     @classmethod
     def _never_beside_a_live_key(cls, value: Any, info: ValidationInfo) -> Any:
-        key = info.data.get("kota_api_key")
-        if value in {None, "json"} or key is None or mode_of_key(key.get_secret_value()) is not Mode.LIVE:
-            return value
-        raise ValueError("must not be set beside a live KOTA_API_KEY")
+        if value not in {None, "json"} and _is_live(info):
+            raise ValueError("must not be set beside a live KOTA_API_KEY")
+        return value
+
+
+def _is_live(info: ValidationInfo) -> bool:
+    """Whether the Kota key, if there is a valid one, is live."""
+    key = info.data.get("kota_api_key")
+    return key is not None and mode_of_key(key.get_secret_value()) is Mode.LIVE
+
+
+def _is_https(url: str | None) -> bool:
+    """Also what is not set, or is refused for itself."""
+    return url is None or url.lower().startswith("https://")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -115,7 +115,8 @@ def test_encryption_keys_keep_their_order(load: Load, faults: Faults) -> None:
         (LIVE_KEY, "https://test.api.kota.io", False),
         (LIVE_KEY, "https://TEST.API.KOTA.IO/", False),
         ("pk_test_" + "made-up", "http://127.0.0.1:8001", True),
-        (LIVE_KEY, "http://127.0.0.1:8001", True),
+        (LIVE_KEY, "https://kota.internal:8443", True),
+        (LIVE_KEY, "http://127.0.0.1:8001", False),
     ],
 )
 def test_test_key_and_live_host_do_not_start_nor_the_reverse(
@@ -139,6 +140,21 @@ def test_what_is_for_development_does_not_stand_beside_a_live_key(
     live = {"KOTA_API_KEY": LIVE_KEY, "KOTA_API_URL": "https://api.kota.io"}
     assert names(faults(**live, **{name: value})) == {name}
     load(**live, **{name: None})
+
+
+def test_beside_a_live_key_everything_is_fetched_and_told_over_https(load: Load, faults: Faults) -> None:
+    plain = {
+        "KOTA_SCRIPT_URL": "http://cdn.example.com/kota.js",
+        "FRONTEND_JWKS_URL": "http://id.example.com/keys",
+        "HOST_WEBHOOK_URL": "http://host.example.com/kota",
+    }
+    more = {"HOST_WEBHOOK_SECRET": "bWFkZS11cC1tYWRlLXVwLW1hZGUtdXAtISEh", **TOKENS}
+    load(**plain, **more)
+    live = {"KOTA_API_KEY": LIVE_KEY, "KOTA_API_URL": "https://api.kota.io"}
+    found = faults(**live, **plain, **more)
+    assert names(found) == set(plain)
+    assert all("https://" in line for line in found)
+    load(**live, **{name: url.replace("http://", "https://") for name, url in plain.items()}, **more)
 
 
 def test_lease_outlasts_the_calls_that_are_made_under_it(load: Load, faults: Faults) -> None:
