@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import make_url
 
-from app.auth.signing_keys import PinnedKey, UnusableKey, usable_keys
+from app.auth.signing_keys import PinnedKey, UnusableKey, fetch_jwks, open_http, usable_keys
 from app.db import migrate
 from app.db.engine import asyncpg_dsn
 from app.kota import NO_RETRY, KotaClient, KotaError, KotaNotFound, KotaUnauthorized, Mode, open_client
@@ -25,7 +25,7 @@ WEBHOOK_PATH = "/webhooks/kota"
 # A frontend's token or a webhook may be refused by then, long before the usual leeways are used up.
 NOTABLE_SKEW = timedelta(seconds=2)
 PATIENCE = 5.0
-"""Seconds for a connection to the database, and for an answer of the identity provider."""
+"""Seconds for a connection to the database."""
 
 
 class State(StrEnum):
@@ -205,16 +205,15 @@ async def _frontend_keys(settings: Settings) -> Finding:
 
 async def _jwks(name: str, url: str) -> Finding:
     try:
-        async with httpx.AsyncClient(timeout=PATIENCE, follow_redirects=False, trust_env=False) as http:
-            answer = await http.get(url, headers={"Accept": "application/json"})
-        if answer.status_code != httpx.codes.OK:
-            return Finding(
-                name, State.FAULT, f"{url} answers {answer.status_code}", "FRONTEND_JWKS_URL must answer 200."
-            )
-        keys = usable_keys(answer.content)
-    except httpx.HTTPError as error:
+        async with open_http() as http:
+            document = await fetch_jwks(http, url)
+    except (httpx.HTTPError, TimeoutError) as error:
         advice = "New processes refuse every frontend until it answers; those that have its keys go on."
         return Finding(name, State.FAULT, f"{url}: {type(error).__name__}", advice)
+    except ValueError as error:
+        return Finding(name, State.FAULT, f"{url}: {error}", "FRONTEND_JWKS_URL must answer 200 with a JWKS.")
+    try:
+        keys = usable_keys(document)
     except (ValueError, RecursionError):
         advice = "It must be a JWKS with a key for RS256 (2048 bits or more), ES256 or EdDSA (Ed25519)."
         return Finding(name, State.FAULT, f"{url} holds no usable key", advice)

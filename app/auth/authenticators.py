@@ -3,13 +3,12 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import httpx
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from app.auth.frontend_tokens import FrontendTokens, TokenRules
 from app.auth.rate_limit import RateLimit
 from app.auth.service_keys import ServiceKeys
-from app.auth.signing_keys import FETCH_WITHIN, JWKSKeys, KeySource, PinnedKey, UnusableKey
+from app.auth.signing_keys import JWKSKeys, KeySource, PinnedKey, UnusableKey, open_http
 from app.services import Services
 from app.settings import BadConfiguration, Settings
 
@@ -38,9 +37,7 @@ async def open_frontend_tokens(stack: AsyncExitStack, settings: Settings) -> Fro
     """From the settings. Raises BadConfiguration for a public key that no supported algorithm uses."""
     keys: KeySource | None = None
     if settings.frontend_jwks_url:
-        # Each fetch is bounded as a whole by its caller.
-        http = httpx.AsyncClient(timeout=FETCH_WITHIN, follow_redirects=False, trust_env=False)
-        await stack.enter_async_context(http)
+        http = await stack.enter_async_context(open_http())
         keys = JWKSKeys(settings.frontend_jwks_url, http=http, max_age=settings.frontend_jwks_max_age)
     elif settings.frontend_public_key:
         try:

@@ -80,7 +80,7 @@ class JWKSKeys:
         max_age: timedelta,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`http` decides about TLS, redirects and proxies. `clock` gives monotonic seconds."""
+        """`http` is as `open_http` makes it. `clock` gives monotonic seconds."""
         self._url = url
         self._http = http
         self._max_age = max_age.total_seconds()
@@ -117,8 +117,7 @@ class JWKSKeys:
             await asyncio.sleep(max(0.0, self._tried_at + APART - self._clock()))
         self._tried_at = self._clock()
         try:
-            async with asyncio.timeout(FETCH_WITHIN):
-                self._keys = await self._fetch()
+            self._keys = usable_keys(await fetch_jwks(self._http, self._url))
         except (httpx.HTTPError, ValueError, RecursionError, TimeoutError) as error:
             self._outage = True
             log.warning("auth.jwks.unavailable", error=type(error).__name__, known_keys=len(self._keys))
@@ -126,16 +125,30 @@ class JWKSKeys:
         self._outage = False
         self._fetched_at = self._tried_at
 
-    async def _fetch(self) -> Keys:
-        body = bytearray()
-        async with self._http.stream("GET", self._url, headers={"Accept": "application/json"}) as response:
-            if response.status_code != httpx.codes.OK:
-                raise ValueError("the JWKS was not answered with 200")
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_JWKS_BYTES:
-                    raise ValueError("the JWKS is too large")
-        return usable_keys(bytes(body))
+
+def open_http() -> httpx.AsyncClient:
+    """What a JWKS is fetched with: TLS verified, no redirect followed, no proxy of the machine's environment."""
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "kota-bff"}
+    return httpx.AsyncClient(timeout=FETCH_WITHIN, headers=headers, follow_redirects=False, trust_env=False)
+
+
+async def fetch_jwks(http: httpx.AsyncClient, url: str) -> bytes:
+    """The document at `url`, of `MAX_JWKS_BYTES` at most, within `FETCH_WITHIN`.
+
+    Raises httpx.HTTPError, TimeoutError, and ValueError for an answer that is none.
+    """
+    body = bytearray()
+    async with asyncio.timeout(FETCH_WITHIN), http.stream("GET", url, follow_redirects=False) as response:
+        if response.status_code != httpx.codes.OK:
+            raise ValueError(f"it answers {response.status_code}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            # A packed trifle can fill the memory while it is unpacked.
+            raise ValueError("it is packed, which was not asked for")
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_JWKS_BYTES:
+                raise ValueError("it is too large")
+    return bytes(body)
 
 
 def usable_keys(body: bytes) -> Keys:

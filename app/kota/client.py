@@ -106,7 +106,12 @@ def open_client(
         raise ValueError("the API key has characters that no key has")
     http = httpx.AsyncClient(
         base_url=api_url,
-        headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": "kota-bff"},
+        headers={
+            "Authorization": f"Bearer {api_key}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "kota-bff",
+        },
         # Each exchange is bounded as a whole by its own time-out; a bound for every read would not bound their sum.
         timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT),
         follow_redirects=False,

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from app.auth.signing_keys import APART, APART_IN_OUTAGE, MAX_JWKS_BYTES, JWKSKeys, usable_keys
+from app.auth.signing_keys import APART, APART_IN_OUTAGE, MAX_JWKS_BYTES, JWKSKeys, open_http, usable_keys
 from app.errors import Unavailable
 from app.settings import BadConfiguration
 from tests.databases import NewDatabase
@@ -81,7 +81,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(follow_redirects=False, trust_env=False) as client:
+    async with open_http() as client:
         yield client
 
 

@@ -46,7 +46,7 @@ def lane(stack: Stack, host: PlayedHost) -> Lane[object]:
     http = httpx.AsyncClient(transport=httpx.MockTransport(host))
     made: Any = outbox_lane(
         stack.sessions,
-        host=Host(http, url="http://host.test/hook", secret=SECRET),
+        host=Host(http, url="http://host.test/hook", secret=SECRET, within=timedelta(seconds=15)),
         rules=RULES,
         clock=lambda: datetime.now(UTC),
     )
@@ -182,4 +182,4 @@ async def test_job_that_is_handed_back_is_free_for_others(stack: Stack) -> None:
 
 def test_secret_that_is_no_base64_is_refused() -> None:
     with pytest.raises(ValueError, match="base64"):
-        Host(httpx.AsyncClient(), url="http://host.test", secret="no base64!")
+        Host(httpx.AsyncClient(), url="http://host.test", secret="no base64!", within=timedelta(seconds=1))
