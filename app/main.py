@@ -26,6 +26,7 @@ from app.settings import Settings, load_settings
 from app.sync.batch_routes import router as batches_router
 from app.sync.offboarding.routes import router as offboarding_router
 from app.sync.routes import router as sync_router
+from app.sync.uploads import Uploads
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.openapi import install_openapi
@@ -119,5 +120,6 @@ async def _lifespan(
         )
         app.state.services = services
         app.state.authenticators = await open_authenticators(stack, services)
+        app.state.uploads = Uploads(settings.batch_uploads)
         app.state.intake = await stack.enter_async_context(Intake(services.engine).running())
         yield

@@ -1,19 +1,19 @@
 """Lines of a batch: split from a stream that may be large, and read one by one."""
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from app.errors import AppError, FieldError, InvalidInput
+from app.errors import AppError, FieldError, InvalidInput, MalformedRequest
 from app.sync.kinds import KINDS, Kind, KindName
 from app.sync.put import wanted_from
 from app.sync.rules import Wanted
 from app.sync.schemas import EmployeeIn, EmployerIn
 from app.web.problems import field_errors
 from app.web.refs import is_ref
+from app.web.strict_json import read_json
 
 MAX_LINE = 256 * 1024
 """Bytes: as much as a PUT may have."""
@@ -63,9 +63,9 @@ def read_line(number: int, text: bytes | None, *, lookup_key: bytes) -> Line:
     if text is None:
         return _refused(number, None, None, FieldError("", f"is longer than {MAX_LINE} bytes"))
     try:
-        content: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return _refused(number, None, None, FieldError("", "is not valid JSON"))
+        content: Any = read_json(text)
+    except MalformedRequest as error:
+        return _refused(number, None, None, FieldError("", _of_line(error)))
     if not isinstance(content, dict) or content.keys() != {"kind", "ref", "record"}:
         return _refused(number, None, None, FieldError("", "must be an object with kind, ref and record"))
     ref = content["ref"] if is_ref(content["ref"]) else None
@@ -80,6 +80,11 @@ def read_line(number: int, text: bytes | None, *, lookup_key: bytes) -> Line:
     except ValidationError as error:
         return _refused(number, kind, ref, *field_errors(error.errors(include_input=False, include_url=False)))
     return Line(number, kind, ref, wanted_from(kind, ref, record.model_dump(), lookup_key=lookup_key), None)
+
+
+def _of_line(error: MalformedRequest) -> str:
+    """What is said of a body, said of a line."""
+    return (error.detail or error.title()).removeprefix("The body ").rstrip(".")
 
 
 def _refused(number: int, kind: Kind | None, ref: str | None, *faults: FieldError) -> Line:

@@ -6,15 +6,18 @@ from uuid import UUID
 
 from fastapi import Path, Request
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from app.audit.trail import record
 from app.auth.callers import SyncCaller
-from app.errors import UnsupportedMediaType
+from app.errors import MalformedRequest, UnsupportedMediaType
 from app.sync.batches import progress, receive, rejected_lines
+from app.sync.uploads import Uploads
 from app.sync.views import FieldFault
 from app.web.dependencies import LookupKeyDep, RequestIdDep, SessionDep, SessionsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.routing import refuse_packed
 from app.web.routing import router as new_router
 
 router = new_router(prefix="/internal/batches", tags=["sync"])
@@ -58,7 +61,7 @@ class BatchErrorList(BaseModel):
     "",
     status_code=202,
     summary="Say what many records are",
-    responses=problems(401, 403, 413, 415, 503),
+    responses=problems(401, 403, 413, 415, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -79,14 +82,27 @@ async def create_batch(
     request_id: RequestIdDep,
 ) -> BatchOut:
     """One record a line, `{"kind", "ref", "record"}`, as its PUT would take it; at most 50,000 lines. Employers come
-    before their employees. A refused line does not stop the others."""
+    before their employees. A refused line does not stop the others. 429 `too_many_uploads` while as many batches arrive
+    as the service takes in at once."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != NDJSON:
         raise UnsupportedMediaType(f"Send {NDJSON}.")
-    batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=datetime.now(UTC))
+    refuse_packed(request)
+    with _uploads_of(request).one():
+        try:
+            batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=datetime.now(UTC))
+        except ClientDisconnect:
+            raise MalformedRequest("The body did not arrive.") from None
     async with sessions.begin() as session:
         await record(session, caller, action="batch.create", subject=f"batch:{batch_id}", request_id=request_id)
     async with sessions() as session:
         return BatchOut.model_validate(await progress(session, batch_id))
+
+
+def _uploads_of(request: Request) -> Uploads:
+    uploads = request.app.state.uploads
+    if not isinstance(uploads, Uploads):
+        raise TypeError("the application was started without its uploads")
+    return uploads
 
 
 @router.get("/{id}", summary="How far a batch is", responses=problems(401, 403, 404, 422))

@@ -18,6 +18,8 @@ from app.sync.import_files import FileLine, KindText, read_file
 
 LINES, BYTES = 50_000, 60 * 1024 * 1024
 """Of one batch."""
+TURNS = 60
+"""How often it is tried again while others send batches."""
 
 
 class ImportFailed(Exception):
@@ -110,18 +112,25 @@ def _collect(chunk: list[FileLine], done: Progress, batch: str, *, http: httpx.C
 
 
 def _ask(http: httpx.Client, method: str, path: str, chunk: list[FileLine] | None = None) -> dict[str, Any]:
-    try:
-        if chunk is None:
-            answer = http.request(method, path)
-        else:
-            content = (line.text for line in chunk)
-            answer = http.request(method, path, content=content, headers={"Content-Type": "application/x-ndjson"})
-    except httpx.TransportError as error:
-        raise ImportFailed(f"the service does not answer ({type(error).__name__}); send the file again") from error
+    for _ in range(TURNS):
+        answer = _ask_once(http, method, path, chunk)
+        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            break
+        time.sleep(float(answer.headers.get("retry-after", "1")))
     if not answer.is_success:
         raise ImportFailed(f"the service answered {answer.status_code} {_code(answer)}")
     found: dict[str, Any] = answer.json()
     return found
+
+
+def _ask_once(http: httpx.Client, method: str, path: str, chunk: list[FileLine] | None) -> httpx.Response:
+    try:
+        if chunk is None:
+            return http.request(method, path)
+        content = (line.text for line in chunk)
+        return http.request(method, path, content=content, headers={"Content-Type": "application/x-ndjson"})
+    except httpx.TransportError as error:
+        raise ImportFailed(f"the service does not answer ({type(error).__name__}); send the file again") from error
 
 
 def _code(answer: httpx.Response) -> str:

@@ -74,9 +74,9 @@ class Route(APIRoute):
         return guarded
 
 
-def router(*, prefix: str = "", tags: list[str]) -> APIRouter:
+def router(*, prefix: str = "", tags: list[str], route_class: type[Route] = Route) -> APIRouter:
     """A router of `Route`s; every domain's router comes from here."""
-    return APIRouter(prefix=prefix, tags=list(tags), route_class=Route)
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=route_class)
 
 
 def guards_of(route: APIRoute) -> list[Guard[Any]]:
@@ -96,7 +96,14 @@ def _refuse_nul(request: Request) -> None:
         raise InvalidInput("A NUL character is no part of any address here.")
 
 
+def refuse_packed(request: Request) -> None:
+    """A packed body is never unpacked: a trifle of it could fill the memory."""
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
+
+
 def _require_json(request: Request) -> None:
+    refuse_packed(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaType("Send application/json.")
