@@ -10,13 +10,14 @@ from app.auth.callers import SessionsCaller, User
 from app.auth.frontend_tokens import FrontendUser
 from app.services import Services
 from app.sessions.grants import Audience, AudienceNotGranted, SessionRequest
+from app.sessions.promptly import AnswerByDep, PromptRoute
 from app.sessions.service import SessionPolicy, open_embed_session, open_hosted_session
 from app.web.dependencies import RequestIdDep, ServicesDep
 from app.web.openapi import problems
 from app.web.refs import ExternalId, Ref
 from app.web.routing import router as new_router
 
-router = new_router(tags=["sessions"])
+router = new_router(tags=["sessions"], route_class=PromptRoute)
 
 
 class SessionIn(BaseModel):
@@ -77,17 +78,20 @@ class HostedSessionOut(BaseModel):
     responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def create_session(
+    *,
     body: SessionIn,
     user: User,
     response: Response,
     services: ServicesDep,
     request_id: RequestIdDep,
+    answer_by: AnswerByDep,
 ) -> SessionOut:
     """Opens an embed session at Kota for the employer or employee that the signed token names."""
     if body.audience not in user.audiences:
         raise AudienceNotGranted
     request = _of_user(user, body.audience, services=services, request_id=request_id)
-    return await _open(services, request, response, per_minute=services.settings.sessions_per_minute)
+    policy = _policy(services, per_minute=services.settings.sessions_per_minute, answer_by=answer_by)
+    return await _open(services, request, response, policy=policy)
 
 
 @router.post(
@@ -97,16 +101,18 @@ async def create_session(
     responses=problems(401, 403, 409, 429, 503),
 )
 async def create_hosted_session(
+    *,
     user: User,
     response: Response,
     services: ServicesDep,
     request_id: RequestIdDep,
+    answer_by: AnswerByDep,
 ) -> HostedSessionOut:
     """For employees only. The link works once and for an hour: ask when the person clicks, never ahead of it."""
     if Audience.EMPLOYEE not in user.audiences:
         raise AudienceNotGranted
     request = _of_user(user, Audience.EMPLOYEE, services=services, request_id=request_id)
-    policy = _policy(services, per_minute=services.settings.sessions_per_minute)
+    policy = _policy(services, per_minute=services.settings.sessions_per_minute, answer_by=answer_by)
     granted = await open_hosted_session(services.sessions, services.kota, request, policy=policy)
     response.headers["Cache-Control"] = "no-store"
     return HostedSessionOut(link=granted.link.get_secret_value(), expires_at=granted.expiry)
@@ -119,11 +125,13 @@ async def create_hosted_session(
     responses=problems(400, 401, 403, 409, 413, 415, 422, 503),
 )
 async def create_session_for(
+    *,
     body: ServiceSessionIn,
     caller: SessionsCaller,
     response: Response,
     services: ServicesDep,
     request_id: RequestIdDep,
+    answer_by: AnswerByDep,
 ) -> SessionOut:
     """As `POST /sessions`, with the identity in the body: the service key vouches for it."""
     request = SessionRequest(
@@ -135,7 +143,7 @@ async def create_session_for(
         customer_required=services.settings.require_external_customer,
         request_id=request_id,
     )
-    return await _open(services, request, response, per_minute=None)
+    return await _open(services, request, response, policy=_policy(services, per_minute=None, answer_by=answer_by))
 
 
 def _of_user(user: FrontendUser, audience: Audience, *, services: Services, request_id: str) -> SessionRequest:
@@ -150,19 +158,14 @@ def _of_user(user: FrontendUser, audience: Audience, *, services: Services, requ
     )
 
 
-def _policy(services: Services, *, per_minute: int | None) -> SessionPolicy:
-    return SessionPolicy(
-        per_minute=per_minute,
-        within=services.settings.session_timeout.total_seconds(),
-        lookup_key=services.lookup_key,
-    )
+def _policy(services: Services, *, per_minute: int | None, answer_by: float) -> SessionPolicy:
+    return SessionPolicy(per_minute=per_minute, answer_by=answer_by, lookup_key=services.lookup_key)
 
 
 async def _open(
-    services: Services, request: SessionRequest, response: Response, *, per_minute: int | None
+    services: Services, request: SessionRequest, response: Response, *, policy: SessionPolicy
 ) -> SessionOut:
     settings = services.settings
-    policy = _policy(services, per_minute=per_minute)
     granted = await open_embed_session(services.sessions, services.kota, request, policy=policy)
     response.headers["Cache-Control"] = "no-store"
     return SessionOut(

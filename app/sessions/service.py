@@ -1,5 +1,6 @@
 """Open a session at Kota: count, decide, call, write down, answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,9 @@ from app.sessions.grants import (
 
 log = structlog.get_logger(__name__)
 
+KOTAS_SHARE = 0.9
+"""Of the time that is left when Kota is asked: the grant is written down after it answered."""
+
 GrantedT = TypeVar("GrantedT", EmbedSession, HostedSession)
 
 
@@ -32,8 +36,8 @@ class SessionPolicy:
 
     per_minute: int | None
     """Sessions a person may open in a minute; None for a backend, which asks for many people."""
-    within: float
-    """Seconds that Kota has to answer."""
+    answer_by: float
+    """When the whole of it is given up, by the clock of the event loop."""
     lookup_key: bytes
 
 
@@ -48,7 +52,7 @@ async def open_embed_session(
             target.employer_id,
             employee_id=target.employee_id,
             external_customer_id=target.external_customer_id,
-            within=policy.within,
+            within=_kotas_time(policy),
         )
 
     return await _open(sessions, request, ask, kind="embed", policy=policy)
@@ -64,10 +68,15 @@ async def open_hosted_session(
         if target.employee_id is None:
             raise AudienceNotGranted("Kota hosts pages for employees only.")
         return await kota.create_hosted_session(
-            target.employer_id, employee_id=target.employee_id, within=policy.within
+            target.employer_id, employee_id=target.employee_id, within=_kotas_time(policy)
         )
 
     return await _open(sessions, request, ask, kind="hosted", policy=policy)
+
+
+def _kotas_time(policy: SessionPolicy) -> float:
+    """Seconds that Kota has to answer."""
+    return max(0.0, policy.answer_by - asyncio.get_running_loop().time()) * KOTAS_SHARE
 
 
 async def _open(
