@@ -99,9 +99,9 @@ class SyncWorld:
         await asyncio.gather(*self._worker, return_exceptions=True)
         self._worker = []
 
-    async def until(self, path: str, **expected: Any) -> dict[str, Any]:
-        """GET `path` until its record, or its `sync`, is as expected; fails after a while."""
-        deadline = asyncio.get_running_loop().time() + SETTLES_WITHIN
+    async def until(self, path: str, *, within: float = SETTLES_WITHIN, **expected: Any) -> dict[str, Any]:
+        """GET `path` until its record, or its `sync`, is as expected; fails after that many seconds."""
+        deadline = asyncio.get_running_loop().time() + within
         while True:
             found: dict[str, Any] = (await self.call("GET", path)).json()
             if expected.items() <= {**found, **found.get("sync", {})}.items():
@@ -127,14 +127,20 @@ async def sync_world(
     database_url: str, *, sandbox: dict[str, Any] | None = None, worker: bool = True, **settings: Any
 ) -> AsyncIterator[SyncWorld]:
     """A world on that database; its worker runs unless told otherwise."""
+    async with running_sandbox(**(sandbox or {})) as kota, world_on(database_url, kota, **settings) as world:
+        if worker:
+            world.start_worker()
+        yield world
+
+
+@asynccontextmanager
+async def world_on(database_url: str, kota: RunningSandbox, **settings: Any) -> AsyncIterator[SyncWorld]:
+    """A world whose Kota was there before it, and outlives it. Its worker does not run yet."""
     host = Host()
-    async with running_sandbox(**(sandbox or {})) as kota:
-        chosen = settings_for(database_url, host=host, **{"kota_api_url": kota.url, **SHORT, **settings})
-        async with running_app(chosen) as app:
-            world = SyncWorld(app, kota, host)
-            if worker:
-                world.start_worker()
-            try:
-                yield world
-            finally:
-                await world.stop_worker()
+    chosen = settings_for(database_url, host=host, **{"kota_api_url": kota.url, **SHORT, **settings})
+    async with running_app(chosen) as app:
+        world = SyncWorld(app, kota, host)
+        try:
+            yield world
+        finally:
+            await world.stop_worker()
