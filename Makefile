@@ -5,6 +5,8 @@ SANDBOX_PORT ?= 8001
 DATA_DIR ?= .kota-bff
 ROUNDS ?= 200
 FIRST_ROUND ?= 0
+CONVERGENCE_EXAMPLES ?= 500
+CONVERGENCE_SEED ?= 1
 STORM_EVENTS ?= 20000
 FUZZ_CASES ?= 100000
 SCHEMA_EXAMPLES ?= 50000
@@ -60,9 +62,11 @@ bench: $(VENV)/.ready ## Benchmarks as ratios within one run; BENCH="sessions â€
 	$(BIN)/python -m tests.bench $(BENCH)
 
 .PHONY: soak
-soak: $(VENV)/.ready ## The long runs: ROUNDS=200 from FIRST_ROUND=0, STORM_EVENTS=20000, FUZZ_CASES=100000, SCHEMA_EXAMPLES=50000, OUTAGE_SECONDS=30
+soak: $(VENV)/.ready ## The long runs: ROUNDS=200 from FIRST_ROUND=0, CONVERGENCE_EXAMPLES=500, STORM_EVENTS=20000, FUZZ_CASES=100000, SCHEMA_EXAMPLES=50000, OUTAGE_SECONDS=30
 	ACCEPTANCE_ROUNDS=$(ROUNDS) ACCEPTANCE_FIRST_ROUND=$(FIRST_ROUND) \
 		$(BIN)/python -m pytest -q -s tests/acceptance/test_sync_converges.py
+	CONVERGENCE_EXAMPLES=$(CONVERGENCE_EXAMPLES) CONVERGENCE_SEED=$(CONVERGENCE_SEED) \
+		$(BIN)/python -m pytest -q tests/integration/sync/test_convergence_machine.py
 	STORM_EVENTS=$(STORM_EVENTS) OUTAGE_SECONDS=$(OUTAGE_SECONDS) \
 		$(BIN)/python -m pytest -q tests/acceptance/test_storm.py tests/acceptance/test_database_outage.py
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/integration/webhooks/test_fuzzed_deliveries.py

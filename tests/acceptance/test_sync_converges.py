@@ -202,7 +202,7 @@ async def _settled(http: httpx.AsyncClient, stack: Stack, name: str, since: date
             items = answer.json()["items"]
             rows |= {(kind, item["ref"]): item for item in items if item["ref"].startswith(f"{name}-")}
         state = await _control(stack, "GET", "state")
-        statuses = {item["id"]: item["status"] for kind in ("employer", "employee") for item in state[kind]}
+        statuses = {item["id"]: item["status"] for kind in ("employer", "employee") for item in state.get(kind, [])}
         left = [
             row
             for row in rows.values()
