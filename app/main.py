@@ -9,18 +9,20 @@ import httpx
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.audit.routes import router as audit_router
 from app.auth.authenticators import open_authenticators
 from app.auth.metrics_route import router as metrics_router
 from app.contributions.routes import router as contributions_router
+from app.db.engine import create_engine
 from app.events.routes import router as events_router
 from app.notifications.routes import router as notifications_router
 from app.ops.logging import configure_logging
 from app.ops.processes import end_with_parent
 from app.outbox.routes import router as outbox_router
 from app.privacy.routes import router as privacy_router
-from app.services import open_services
+from app.services import Services, open_services
 from app.sessions.routes import router as sessions_router
 from app.settings import Settings, load_settings
 from app.sync.batch_routes import router as batches_router
@@ -72,7 +74,8 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
     install_problem_handlers(app)
     install_openapi(app)
     for router in ROUTERS:
-        app.include_router(part_of(router, settings.serve_only))
+        # Not `include_router`, which matches each request twice over to let routers change while the application runs.
+        app.router.routes.extend(routes_of(router, only=settings.serve_only))
     if settings.frontend_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -86,23 +89,32 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
     return app
 
 
-def part_of(router: APIRouter, only: Literal["public", "internal"] | None) -> APIRouter:
+def routes_of(router: APIRouter, *, only: Literal["public", "internal"] | None) -> list[APIRoute]:
     """The routes of `router` that face the internet, or those that do not: health is on both sides."""
-    if only is None:
-        return router
-    part = APIRouter()
-    part.routes = [
+    return [
         route
         for route in router.routes
         if isinstance(route, APIRoute)
-        and (route.path.startswith("/health/") or is_internal(route.path) is (only == "internal"))
+        and (only is None or route.path.startswith("/health/") or is_internal(route.path) is (only == "internal"))
     ]
-    return part
 
 
 def is_internal(path: str) -> bool:
     """Whether only the host's own backends have business there."""
     return path.startswith("/internal") or path == "/metrics"
+
+
+def _inbox_of(stack: AsyncExitStack, services: Services) -> AsyncEngine:
+    """What the intake writes through, around a pooler and beside the pool: no request can make a delivery wait."""
+    engine = create_engine(
+        services.settings.direct_url,
+        keyring=services.keyring,
+        application_name="kota-bff intake",
+        # One that stores, one that rings.
+        pool_size=2,
+    )
+    stack.push_async_callback(engine.dispose)
+    return engine
 
 
 @asynccontextmanager
@@ -121,5 +133,5 @@ async def _lifespan(
         app.state.services = services
         app.state.authenticators = await open_authenticators(stack, services)
         app.state.uploads = Uploads(settings.batch_uploads)
-        app.state.intake = await stack.enter_async_context(Intake(services.engine).running())
+        app.state.intake = await stack.enter_async_context(Intake(_inbox_of(stack, services)).running())
         yield

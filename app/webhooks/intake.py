@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.errors import Unavailable
 from app.queue.bell import ring
@@ -22,7 +22,7 @@ from app.webhooks.store import STORED, NewEvent, store_delivered
 
 log = structlog.get_logger(__name__)
 
-_BETWEEN_RINGS = 0.02
+_BETWEEN_RINGS = 0.05
 LOST = (OSError, SQLAlchemyError, TimeoutError)
 
 
@@ -48,7 +48,6 @@ class Limits:
     wait: timedelta = timedelta(seconds=5)
     """Kota expects an answer within a few seconds (Kota's page "Working with Events")."""
     retry_after: int = 5
-    flushers: int = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +60,9 @@ class Intake:
     """Stores deliveries in groups. `submit` is for any number of requests at once."""
 
     def __init__(self, engine: AsyncEngine, *, limits: Limits | None = None) -> None:
-        self._engine = engine
+        """`engine` must lead to PostgreSQL itself: a connection is kept, and every statement commits on its own."""
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._kept: AsyncConnection | None = None
         self._limits = limits or Limits()
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
@@ -73,15 +74,16 @@ class Intake:
     async def running(self) -> AsyncIterator["Intake"]:
         """Store in the background; at the end, store what still waits."""
         ringer = asyncio.create_task(self._ring(), name="intake bell")
-        flushers = [asyncio.create_task(self._flush_forever(), name="intake") for _ in range(self._limits.flushers)]
+        flusher = asyncio.create_task(self._flush_forever(), name="intake")
         try:
             yield self
         finally:
             self._stopping = True
             self._arrived.set()
-            await asyncio.gather(*flushers)
+            await flusher
             ringer.cancel()
             await asyncio.gather(ringer, return_exceptions=True)
+            await self._give_up_connection()
 
     async def submit(self, event: NewEvent) -> Outcome:
         """Return once `event` is on disk. It is stored even if the caller is gone by then.
@@ -111,7 +113,15 @@ class Intake:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
+            await self._while_more_arrive()
             await self._flush(self._next_group())
+
+    async def _while_more_arrive(self) -> None:
+        """Give way for as long as each turn of the event loop brings a delivery that can join this group."""
+        waiting = 0
+        while waiting < len(self._waiting) < self._limits.per_flush:
+            waiting = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -149,12 +159,30 @@ class Intake:
 
     async def _store(self, events: Sequence[NewEvent]) -> set[str]:
         try:
-            return await store_delivered(self._engine, events)
+            return await self._store_once(events)
         except LOST as error:
             if not _is_worth_repeating(error):
                 raise
         # Storing twice does no harm, and a database that was restarted is usually back at once.
-        return await store_delivered(self._engine, events)
+        return await self._store_once(events)
+
+    async def _store_once(self, events: Sequence[NewEvent]) -> set[str]:
+        # Taking a connection out of the pool and putting it back costs more than the statement.
+        if self._kept is None:
+            self._kept = await self._engine.connect()
+        try:
+            return await store_delivered(self._kept, events)
+        except LOST as error:
+            if not _is_data_error(error):
+                await self._give_up_connection()
+            raise
+
+    async def _give_up_connection(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            # After an error nobody knows in what state it is.
+            await kept.invalidate()
+            await kept.close()
 
     async def _ring(self) -> None:
         """Wake the workers, after the answer and not before it.
@@ -166,8 +194,7 @@ class Intake:
             self._stored.clear()
             try:
                 async with self._engine.connect() as connection:
-                    autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await ring(autocommit, STORED)
+                    await ring(connection, STORED)
             except LOST as error:
                 # Workers look by themselves every few seconds.
                 log.info("webhooks.bell.failed", error=type(error).__name__)

@@ -66,7 +66,8 @@ class Stack:
 
     async def deliver(self, *events: dict[str, Any]) -> set[str]:
         """Store events as the webhook does."""
-        return await store_delivered(self.engine, [self.new_event(event) for event in events])
+        async with self.engine.begin() as connection:
+            return await store_delivered(connection, [self.new_event(event) for event in events])
 
     def new_event(self, content: dict[str, Any]) -> NewEvent:
         """An event as intake would hand it on."""

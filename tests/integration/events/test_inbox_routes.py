@@ -22,7 +22,8 @@ async def application(new_database: NewDatabase) -> AsyncIterator[Application]:
 async def store(application: Application, *ids: str, type: str = "t", state: EventState | None = None) -> None:
     services = application.app.state.services
     for id_ in ids:
-        await store_delivered(services.engine, [NewEvent(id_, type, "v2", b"sealed")])
+        async with services.engine.begin() as connection:
+            await store_delivered(connection, [NewEvent(id_, type, "v2", b"sealed")])
         if state:
             async with services.sessions.begin() as session:
                 await session.execute(

@@ -99,7 +99,8 @@ async def test_known_type_that_names_no_resource_is_dead_at_once(stack: Stack, d
 
 
 async def test_body_under_a_lost_key_is_dead_and_visible(stack: Stack) -> None:
-    await store_delivered(stack.engine, [NewEvent("evt_1", "employee.updated", "v2", b"no such key")])
+    async with stack.engine.begin() as connection:
+        await store_delivered(connection, [NewEvent("evt_1", "employee.updated", "v2", b"no such key")])
     await stack.process()
     assert (await get_event(stack, 1)).error_code == "undecryptable"
 
