@@ -61,11 +61,12 @@ class MachineWorld:
             self.wanted[path] = record
             return
         refusal = answer.status_code, answer.json()["code"]
-        allowed = (
-            {(422, "cannot_clear"), (422, "immutable_field"), (409, "sync_in_flight")}
-            if None in changes.values() or "date_of_birth" in changes
-            else set()
-        )
+        last = self.wanted.get(path, {})
+        cleared = last.keys() - record.keys()
+        otherwise_born = last.get("date_of_birth", "") != record.get("date_of_birth", "")
+        allowed = set()
+        if last and (cleared or otherwise_born):
+            allowed = {(422, "cannot_clear"), (422, "immutable_field"), (409, "sync_in_flight")}
         if path == "employees/e3" and "employers/beta" not in self.wanted:
             allowed |= {(422, "unknown_employer")}
         if path in self.left:
