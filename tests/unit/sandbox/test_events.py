@@ -11,7 +11,7 @@ def ago(**parts: float) -> str:
 
 async def test_what_happens_is_listed_in_both_versions(open_sandbox: OpenSandbox) -> None:
     # Becoming active is an update as well: not while this looks, however slow the machine is.
-    sandbox = open_sandbox(activation_delay=3600)
+    sandbox = open_sandbox(kind=True, activation_delay=3600)
     employer = await sandbox.new_employer()
     await sandbox.put(f"/employers/{employer['id']}", json={"legal_name": "Changed"})
     await sandbox.put(f"/employers/{employer['id']}", json={"legal_name": "Changed"})
