@@ -17,9 +17,9 @@ from app.auth.metrics_route import router as metrics_router
 from app.contributions.looking import reader_of
 from app.contributions.work import contributions_lane, contributions_periodic
 from app.db.faults import DATABASE_ERRORS
-from app.events.periodic import Housekeeping, event_periodic, reconcile_soon
+from app.events.periodic import Housekeeping, event_periodic
 from app.events.projections import Looks
-from app.events.reconcile import Reconciler
+from app.events.reconcile import Reconciler, reconcile_soon
 from app.events.work import Reading, event_lanes
 from app.kota import key_fingerprint
 from app.ops.logging import configure_logging
@@ -157,7 +157,7 @@ async def _reconcile_at_start(services: Services) -> None:
     """What was delivered while nobody took it is wanted now, and not when the last run's time is up."""
     try:
         async with services.sessions.begin() as session:
-            await reconcile_soon(session, version=services.settings.kota_events_version)
+            await reconcile_soon(session)
     except DATABASE_ERRORS as error:
         log.warning("worker.reconcile.postponed", error=type(error).__name__)
 

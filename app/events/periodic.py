@@ -4,19 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.db.engine import Sessions
 from app.events.pruning import prune
-from app.events.reconcile import Reconciler
-from app.models.periodic_task import PeriodicTask
-from app.models.reconcile_cursor import ReconcileCursor
+from app.events.reconcile import RECONCILE, Reconciler
 from app.notifications.ledger import expire_notifications
 from app.queue.periodic import Periodic
 
-RECONCILE = "events.reconcile"
 _EXPIRE_CHUNK = 200
 
 
@@ -51,16 +44,3 @@ def event_periodic(
         Periodic("notifications.expire", rules.expire_every, expire),
         Periodic("events.prune", rules.prune_every, forget),
     ]
-
-
-async def reconcile_soon(session: AsyncSession, *, version: str, since: datetime | None = None) -> None:
-    """Make reconciliation due now, from `since` (aware) if given. A run under way is followed by another."""
-    if since is not None:
-        statement = insert(ReconcileCursor).values(version=version, seen_until=since, requested_from=since)
-        await session.execute(
-            statement.on_conflict_do_update(
-                index_elements=[ReconcileCursor.version],
-                set_={"requested_from": func.least(ReconcileCursor.requested_from, statement.excluded.requested_from)},
-            )
-        )
-    await session.execute(update(PeriodicTask).where(PeriodicTask.name == RECONCILE).values(due_at=func.now()))

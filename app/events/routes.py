@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.audit.trail import record
 from app.auth.callers import EventsCaller
 from app.events.inbox import Selection, get_event, list_events, replay_event, replay_events
-from app.events.periodic import reconcile_soon
+from app.events.reconcile import reconcile_from, reconcile_soon
 from app.models.kota_event import EventState, KotaEvent
 from app.web.dependencies import RequestIdDep, SessionDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
@@ -161,7 +161,10 @@ async def reconcile(
     """
     subject = f"events:since={since.isoformat()}" if since else "events"
     await record(session, caller, action="event.reconcile", subject=subject, request_id=request_id)
-    await reconcile_soon(session, version=settings.kota_events_version, since=since)
+    if since is None:
+        await reconcile_soon(session)
+    else:
+        await reconcile_from(session, since, version=settings.kota_events_version)
     return Started(status="started")
 
 

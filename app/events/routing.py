@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring, Undecryptable
 from app.events.catalogue import Unnamed, resource_of
+from app.events.reconcile import KEPT_FOR, follow, reconcile_soon
 from app.kota import NotAnEvent, read_envelope
 from app.models.kota_event import EventState, KotaEvent
 from app.queue.dirty import Resource, mark_all_dirty
@@ -44,13 +45,16 @@ def route(id: str, type: str, body: bytes, *, keyring: Keyring) -> Routed:
 async def route_pending(session: AsyncSession, *, keyring: Keyring, limit: int = 500) -> Counter[EventState]:
     """Route up to `limit` events that nobody else is routing; how many became what. Empty when there are none."""
     waiting = await session.execute(
-        select(KotaEvent.id, KotaEvent.type, KotaEvent.body)
+        select(KotaEvent.id, KotaEvent.type, KotaEvent.body, KotaEvent.version, KotaEvent.deliveries)
         .where(KotaEvent.state == EventState.PENDING, KotaEvent.resource_id.is_(None))
         .order_by(KotaEvent.received_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    routed = [route(id_, type_, body, keyring=keyring) for id_, type_, body in waiting]
+    rows = waiting.all()
+    routed = [route(row.id, row.type, row.body, keyring=keyring) for row in rows]
+    if await follow(session, {row.version for row in rows if row.deliveries}, since=func.now() - KEPT_FOR):
+        await reconcile_soon(session)
     if routed:
         marks = await mark_all_dirty(session, [event.resource for event in routed if event.resource])
         await _record(session, routed, marks)

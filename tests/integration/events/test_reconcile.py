@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -5,11 +6,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select, update
 
-from app.events.periodic import Housekeeping, event_periodic, reconcile_soon
-from app.events.reconcile import KEPT_FOR, OVERLAP, Reconciler, age
+from app.events.periodic import Housekeeping, event_periodic
+from app.events.reconcile import KEPT_FOR, OVERLAP, Reconciler, age, reconcile_from
 from app.kota import KotaUnreachable
 from app.models import EventState, KotaEvent, PeriodicTask, ReconcileCursor
 from app.ops.metrics import RECONCILED
+from app.webhooks.store import store_delivered, store_found
 from tests.databases import NewDatabase
 from tests.integration.stack import NOW, Stack
 from tests.support.app import Host, running_app, settings_for
@@ -24,11 +26,16 @@ class EventLog:
         self.ages = list(ages)
         self.asked: list[datetime] = []
         self.fails_from_page: int | None = None
+        self.versions: set[str] = set()
+        self.of_v1 = {"id": "evt_v1", "type": "employer.updated", "created": NOW.isoformat(), "data": {"id": "er_1"}}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         query = request.url.params
         after, page = datetime.fromisoformat(query["created_after"]), int(query["page"])
-        assert (query["order_direction"], query["version"]) == ("asc", "v2")
+        assert query["order_direction"] == "asc"
+        self.versions.add(query["version"])
+        if query["version"] != "v2":
+            return httpx.Response(200, json={"items": [self.of_v1], "page": 1, "page_size": 2, "total_count": 1})
         if page == 1:
             self.asked.append(after)
         if self.fails_from_page is not None and page >= self.fails_from_page:
@@ -95,6 +102,31 @@ async def test_next_run_begins_an_hour_before_the_last_event_seen_and_counts_not
     assert await reconciler(stack).run() == 1
 
 
+async def test_list_of_the_other_version_is_read_from_its_first_delivery_on(stack: Stack) -> None:
+    log = play(stack, DAY)
+    await reconciler(stack).run()
+    assert log.versions == {"v2"}
+    async with stack.sessions.begin() as session:
+        session.add(PeriodicTask(name="events.reconcile", due_at=NOW + 9999 * DAY))
+    event = {"id": "evt_delivered", "type": "employer.updated", "data": {"id": "er_1"}}
+    await store_found(stack.engine, [replace(stack.new_event({**event, "id": "evt_found"}), version="v1")])
+    await stack.process()
+    await reconciler(stack).run()
+    assert log.versions == {"v2"}
+    async with stack.engine.begin() as connection:
+        await store_delivered(connection, [replace(stack.new_event(event), version="v1")])
+    await stack.process()
+    async with stack.sessions() as session:
+        [due] = await session.scalars(select(PeriodicTask).where(PeriodicTask.due_at <= func.now()))
+    assert due.name == "events.reconcile"
+    assert await reconciler(stack).run() == 1
+    assert log.versions == {"v1", "v2"}
+    assert await stored(stack) >= {"evt_v1", "evt_found", "evt_delivered"}
+    async with stack.sessions() as session:
+        found = await session.get_one(KotaEvent, "evt_v1")
+    assert (found.version, found.deliveries) == ("v1", 0)
+
+
 async def test_run_that_breaks_off_keeps_what_it_read_and_goes_on_there(stack: Stack) -> None:
     log = play(stack, 5 * DAY, 4 * DAY, 3 * DAY, 2 * DAY)
     log.fails_from_page = 2
@@ -134,8 +166,8 @@ async def test_requested_run_is_due_at_once_and_begins_where_it_was_asked_to(sta
     async with stack.sessions.begin() as session:
         session.add(PeriodicTask(name="events.reconcile", due_at=NOW + 3650 * DAY))
         await session.flush()
-        await reconcile_soon(session, version="v2", since=NOW - 8 * DAY)
-        await reconcile_soon(session, version="v2", since=NOW - 7 * DAY)
+        await reconcile_from(session, NOW - 8 * DAY, version="v2")
+        await reconcile_from(session, NOW - 7 * DAY, version="v2")
         assert await session.scalar(select(PeriodicTask.due_at <= func.now()))
     await reconciler(stack).run()
     assert log.asked[1] == NOW - 8 * DAY
@@ -146,7 +178,7 @@ async def test_requested_run_is_due_at_once_and_begins_where_it_was_asked_to(sta
 async def test_request_before_the_first_run_is_served_by_it(stack: Stack) -> None:
     log = play(stack)
     async with stack.sessions.begin() as session:
-        await reconcile_soon(session, version="v2", since=NOW - 3 * DAY)
+        await reconcile_from(session, NOW - 3 * DAY, version="v2")
     await reconciler(stack).run()
     assert log.asked[0] <= NOW - 3 * DAY
 
