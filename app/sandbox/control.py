@@ -123,7 +123,15 @@ def state(world: World, call: Call) -> Answer:
 
 def deliveries(world: World, _call: Call) -> Answer:
     queue = world.deliveries
-    return json_answer({"pending": queue.pending, "delivered": queue.delivered, "failed": queue.failed})
+    counts = {"pending": queue.pending, "delivered": queue.delivered, "failed": queue.failed}
+    return json_answer({**counts, "in_flight": queue.in_flight})
+
+
+def answered(world: World, call: Call) -> Answer:
+    """How often each event was answered 2xx: so often at least it has to be on the receiver's disk."""
+    counts = world.deliveries.answered
+    wanted = call.query.get("event_id")
+    return json_answer({event_id: counts[event_id] for event_id in wanted.split(",")} if wanted else counts)
 
 
 def _whole(record: Record) -> Json:
@@ -144,5 +152,6 @@ def control_router() -> Router[World]:
     router.add("POST", "/_control/keys", set_keys)
     router.add("GET", "/_control/state", state)
     router.add("GET", "/_control/deliveries", deliveries)
+    router.add("GET", "/_control/deliveries/answered", answered)
     router.add("POST", "/_control/settings", change_settings)
     return router

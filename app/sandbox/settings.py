@@ -78,7 +78,7 @@ class SandboxSettings(BaseSettings):
     list_lag: float = Field(2.0, ge=0, description="Lists show what was written this long ago.")
     normalise: bool = Field(default=True, description="Stores text in Kota's own form.")
     drift: Probability = Field(0.02, description="Of an unknown enum value or a renamed member in an answer.")
-    duplicates: Probability = Field(0.05, description="Of a webhook being delivered twice.")
+    duplicates: Probability = Field(0.05, description="Of a webhook being delivered once more; four times at most.")
     reorders: Probability = Field(0.1, description="Of a webhook being overtaken by others.")
     losses: Probability = Field(0.0, description="Of a webhook never being sent.")
     answers_late: Probability = Field(0.05, description="Of an answer being held back until its webhook is out.")

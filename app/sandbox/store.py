@@ -92,6 +92,9 @@ class Store:
     def all(self, kind: str) -> Iterator[Record]:
         return iter(self._by_id[kind].values())
 
+    def newest(self, kind: str) -> Record | None:
+        return next(reversed(self._by_id[kind].values()), None)
+
     def kinds(self) -> list[str]:
         return [kind for kind, records in self._by_id.items() if records]
 

@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.sandbox.store import Json, Record, Store, new_id
 # Kota's page on events: nine attempts over three days, with exponential back-off and a jitter of 15 seconds.
 # The intervals between are not published; eight that grow threefold from this one make up three days.
 FIRST_RETRY, GROWTH, JITTER, ATTEMPTS = 79.0, 3, 15.0, 9
+MOST_COPIES = 4
 
 
 @dataclass(slots=True)
@@ -42,6 +44,9 @@ class Deliveries:
         self._pending: dict[str, Delivery] = {}
         self._later: list[tuple[float, str]] = []
         self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._in_flight: Counter[str] = Counter()
+        # How often each event was answered 2xx, replays included, since this process began.
+        self.answered: Counter[str] = Counter()
         self.delivered = 0
         self.failed = 0
 
@@ -53,6 +58,11 @@ class Deliveries:
     def pending(self) -> int:
         return len(self._pending)
 
+    @property
+    def in_flight(self) -> list[str]:
+        """The ids of the events that are sent and not answered yet, one for each delivery."""
+        return list(self._in_flight.elements())
+
     def announce(self, event: Record) -> None:
         """Queues an event for delivery, as reliably as the settings say."""
         if not self.endpoint or self._noise.chance(self._settings.losses):
@@ -62,8 +72,10 @@ class Deliveries:
         self._schedule(
             Delivery(new_id("evtd"), event.id, 1, now + self._noise.between(0.05, 0.5) if overtaken else now)
         )
-        if self._noise.chance(self._settings.duplicates):
+        copies = 1
+        while copies < MOST_COPIES and self._noise.chance(self._settings.duplicates):
             self._schedule(Delivery(new_id("evtd"), event.id, 1, now + self._noise.between(0.0, 1.0)))
+            copies += 1
 
     def release(self) -> None:
         now = self._clock.now()
@@ -104,6 +116,7 @@ class Deliveries:
         while not self._ready.empty():
             self._ready.get_nowait()
         self.delivered = self.failed = 0
+        self.answered.clear()
 
     def _schedule(self, delivery: Delivery) -> None:
         self._pending[delivery.id] = delivery
@@ -165,10 +178,16 @@ class Deliveries:
                 encoding=self._settings.signature_encoding,
                 unit=self._settings.signature_unit,
             )
+        self._in_flight[event.id] += 1
         try:
-            return await sender.post(body, headers=headers)
+            status = await sender.post(body, headers=headers)
         except Unanswered:
             return None
+        finally:
+            self._in_flight[event.id] -= 1
+            self._in_flight += Counter()  # Drops those that none is left of.
+        self.answered[event.id] += 200 <= status < 300
+        return status
 
 
 def envelope(event: Record) -> Json:

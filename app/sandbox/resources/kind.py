@@ -79,7 +79,7 @@ class Maker:
             return employers.find_employer(self.world, self.employee(given).body["employer_id"])
         if given.get("employer_id"):
             return employers.find_employer(self.world, given["employer_id"])
-        return self._newest("employer") or employers.add(self.world, samples.employer())
+        return self.world.store.newest("employer") or employers.add(self.world, samples.employer())
 
     def employee(self, given: Json) -> Record:
         if given.get("employee_id"):
@@ -88,7 +88,7 @@ class Maker:
             of_employer = self.world.store.related("employee", "employer_id", given["employer_id"])
             found = of_employer[-1] if of_employer else None
         else:
-            found = self._newest("employee")
+            found = self.world.store.newest("employee")
         return found or employees.add(self.world, samples.employee(self.employer(given).id))
 
     def parent(self, kind_name: str, given: Json, *, by: str, value: str) -> Record:
@@ -99,10 +99,6 @@ class Maker:
             return self.world.store.get(kind_name, record_id) or self.create(kind_name, {**belongs, "id": record_id})
         known = self.world.store.related(kind_name, by, value)
         return known[-1] if known else self.create(kind_name, belongs)
-
-    def _newest(self, kind_name: str) -> Record | None:
-        records = list(self.world.store.all(kind_name))
-        return records[-1] if records else None
 
 
 def merged(body: Json, changes: Json) -> Json:
