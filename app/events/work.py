@@ -68,8 +68,10 @@ def routing_lane(sessions: Sessions, *, keyring: Keyring) -> Lane[None]:
     async def work(_job: None) -> None:
         routed = {EventState.PENDING: _BATCH}
         while sum(routed.values()) >= _BATCH:
+            log.debug("events.routing.started")
             async with sessions.begin() as session:
                 routed = dict(await route_pending(session, keyring=keyring, limit=_BATCH))
+            log.debug("events.routing.ended", events=sum(routed.values()))
             for state in (EventState.IGNORED, EventState.DEAD):
                 EVENTS.labels(state.value).inc(routed.get(state, 0))
 
@@ -116,6 +118,8 @@ class Reader:
 
     async def work(self, job: Job) -> None:
         """Read one resource, then project and settle it in one transaction; a failure is recorded in its own."""
+        step = log.bind(kind=job.resource.kind, resource_id=job.resource.id)
+        step.debug("events.resource.leased")
         try:
             content = await read(self._kota, job.resource)
             found = await self._projector.prepare(job.resource, content)
@@ -124,6 +128,7 @@ class Reader:
             await self._unread(job, Failure(error_code(error), counts=counts, retry_after=retry_after(error)))
             return
         now = self._clock()
+        step.debug("events.resource.fetched")
         try:
             async with self._sessions.begin() as session:
                 done = await finish_events(session, job)
@@ -131,12 +136,13 @@ class Reader:
                 looks = self._reading.looks
                 again = look_again(job.resource.kind, content, looks=looks, known_since=job.known_since, now=now)
                 await settle(session, job, kota_status=status_of(content), look_again=again)
+                step.debug("events.resource.projected")
         except Lost:
             # Somebody took this over and reads it again; nothing of ours was written.
-            log.warning("events.lease.lost", kind=job.resource.kind, resource_id=job.resource.id)
+            step.warning("events.lease.lost")
             return
         EVENTS.labels(EventState.PROCESSED.value).inc(done)
-        log.info("events.resource.read", kind=job.resource.kind, resource_id=job.resource.id, events=done)
+        step.info("events.resource.read", events=done)
 
     async def failed(self, job: Job, error: Exception) -> None:
         """Record a fault of ours in what follows a read: it counts like a failed read, and ends as a dead event."""
