@@ -79,6 +79,7 @@ def test_nothing_is_lost_and_nothing_twice_while_everything_is_killed(tmp_path: 
             found, repeated = ours.found_and_repeated()
             assert found
             assert repeated
+            _nothing_was_unexpected(stack)
             _host_knows_all(ours, host, people)
             _people_see_what_is_theirs(stack, people, truth)
 
@@ -123,6 +124,12 @@ def _settle(stack: Stack, ours: Ours) -> None:
     wait_until(is_settled, seconds=SETTLES_WITHIN)
     wait_until(is_complete, seconds=SETTLES_WITHIN)
     print(f"settled {time.monotonic() - began:.0f} s after the storm")
+
+
+def _nothing_was_unexpected(stack: Stack) -> None:
+    """Whatever was killed or away: that is a warning. An error would be a fault of ours."""
+    lines = [line for process in (*stack.apis, *stack.workers) for line in process.logs().splitlines()]
+    assert [line for line in lines if '"level": "error"' in line or '"level": "critical"' in line] == []
 
 
 def _host_knows_all(ours: Ours, host: HostReceiver, people: People) -> None:

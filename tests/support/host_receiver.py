@@ -33,7 +33,11 @@ class HostReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    # Whoever sent it was killed in the middle: no message came.
+                    return
                 taken = receiver.take(body, {name.lower(): value for name, value in self.headers.items()})
                 self.send_response((503 if rng.random() < fails else 204) if taken else 401)
                 self.end_headers()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.processes import wait_until
 from tests.support.stack import Process, Stack
 from tests.support.storm.steps import API_STEPS, STEPS, WORKER_STEPS, api_steps, worker_steps
 
@@ -74,6 +75,8 @@ class Chaos(threading.Thread):
         wanted = min(STEPS, key=lambda step: self.hits[step]) if self._rng.random() < 0.75 else None
         of_api = wanted in API_STEPS if wanted else self._rng.random() < 0.5
         process = self._stack.apis[self._delivered_to] if of_api else self._rng.choice(self._stack.workers)
+        # What was never up again does no work, and its death would say nothing.
+        wait_until(lambda: self._is_up(process), seconds=120)
         steps = self._freeze(process, wanted, look=self._look_at_api if of_api else self._look_at_worker)
         process.kill()
         self.hits.update(steps)
@@ -84,6 +87,9 @@ class Chaos(threading.Thread):
             url = f"{self._stack.api_urls[self._delivered_to]}/webhooks/kota"
             self._stack.control("POST", "settings", {"webhook_url": url})
         process.start()
+
+    def _is_up(self, process: Process) -> bool:
+        return _last_log(self._stack, process).stat().st_size > 0
 
     def _freeze(self, process: Process, wanted: str | None, *, look: Callable[[Process], set[str]]) -> set[str]:
         """Stop it where it stands until that is in the wanted step, or for a while; in which steps it is then."""
