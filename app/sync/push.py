@@ -195,7 +195,7 @@ class Pusher:
             done=True,
             forget_push=True,
             push_body=unresolved,
-            error_fields=host_errors(problem.errors),
+            error_fields=host_errors(problem.errors, sent=push.desired),
         )
 
     async def _key_works(self, push: Push) -> None:

@@ -1,7 +1,8 @@
 """Kota's refusals in the host's words: where Kota names a place in its request, a pointer into the host's record."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from app.sync.fields import OUR_KEY
 
@@ -9,6 +10,7 @@ from app.sync.fields import OUR_KEY
 # such maps; Kota documents only that the keys are JSON paths or header names.
 _SEPARATORS = re.compile(r"[./\[\]]+")
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+LEFT_OUT = "…"
 _RENAMED = {"/employer_id": "/employer_ref", f"/metadata/{OUR_KEY}": "/ref"}
 
 
@@ -21,11 +23,31 @@ def pointer_of(place: str) -> str:
     return _RENAMED.get(pointer, pointer)
 
 
-def host_errors(errors: Mapping[str, list[str]]) -> list[dict[str, str]]:
-    """Kota's `errors` as `[{pointer, message}]`."""
+def host_errors(errors: Mapping[str, list[str]], *, sent: Any) -> list[dict[str, str]]:
+    """Kota's `errors` as `[{pointer, message}]`. What a message quotes of what was `sent`, any JSON, is left out: the
+    pointer says where it stands, and no personal data comes back from here."""
+    quoted = _quotes_of(sent)
     return [
-        {"pointer": pointer_of(place), "message": message} for place, messages in errors.items() for message in messages
+        {"pointer": pointer_of(place), "message": quoted.sub(LEFT_OUT, message)}
+        for place, messages in errors.items()
+        for message in messages
     ]
+
+
+def _quotes_of(sent: Any) -> re.Pattern[str]:
+    """Matches any text of `sent` where it stands as a word, longest first, in upper case or lower."""
+    texts = {text.strip() for text in _texts_in(sent)}
+    longest_first = sorted((text for text in texts if len(text) > 1), key=len, reverse=True)
+    either = "|".join(re.escape(text) for text in longest_first)
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)" if either else r"(?!)", re.IGNORECASE)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts_in(inner)
 
 
 def _snake(part: str) -> str:

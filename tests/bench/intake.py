@@ -39,7 +39,7 @@ FILL = """
 def run(folder: Path) -> list[Result]:
     """Events a second and p99, beside the naive intake and beside the empty table."""
     # What is measured is intake, so no worker takes part of the machine.
-    with Stack(folder, workers=0, durable=True, serve=("--workers", "2")) as stack:
+    with Stack(folder, workers=0, durable=True, log_level="info", serve=("--workers", "2")) as stack:
         ours_port = int(stack.api_urls[0].rpartition(":")[2])
         naive_port = free_port()
         with _naive(stack, naive_port, folder):

@@ -20,7 +20,7 @@ BAR = 100.0
 
 def run(folder: Path) -> list[Result]:
     """The middle of the delays, beside what it may be."""
-    with Stack(folder, durable=True, sandbox={"SANDBOX_KIND": "true"}) as stack:
+    with Stack(folder, durable=True, log_level="info", sandbox={"SANDBOX_KIND": "true"}) as stack:
         for _ in range(EVENTS):
             stack.control("POST", "emit", {"type": "policy.active", "version": "v2"})
             time.sleep(PAUSE)

@@ -16,7 +16,7 @@ READY_WITHIN, MEMORY = 3.0, 150.0
 
 def run(folder: Path) -> list[Result]:
     """Seconds until ready and MiB after load, beside what they may be."""
-    with Stack(folder, workers=0) as stack:
+    with Stack(folder, workers=0, log_level="info") as stack:
         api = stack.apis[0]
         api.stop()
         started = time.perf_counter()

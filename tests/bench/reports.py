@@ -27,7 +27,7 @@ def run(folder: Path) -> list[Result]:
     """Seconds of the export, and MiB of the API after it, beside what they may be."""
     sandbox = {"SANDBOX_KIND": "true", "SANDBOX_ACTIVATION_DELAY": "0"}
     with (
-        Stack(folder, durable=True, sandbox=sandbox) as stack,
+        Stack(folder, durable=True, log_level="info", sandbox=sandbox) as stack,
         httpx.Client(base_url=stack.api_urls[0], headers=stack.service_headers, timeout=60) as backend,
     ):
         report, expected = _fill(stack, backend)

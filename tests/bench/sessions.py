@@ -25,7 +25,7 @@ def run(folder: Path) -> list[Result]:
     """p50 and p99 beside those of direct calls."""
     sandbox = {"SANDBOX_LATENCY_MS": "50", "SANDBOX_KIND": "true"}
     settings = {"SESSIONS_PER_MINUTE": "1000"}
-    with Stack(folder, durable=True, settings=settings, sandbox=sandbox) as stack:
+    with Stack(folder, durable=True, log_level="info", settings=settings, sandbox=sandbox) as stack:
         ours, direct = asyncio.run(_measure(stack))
     return [
         Result("sessions: p50", percentile(ours, 0.50), percentile(direct, 0.50), "ms", "<=", 1.2),

@@ -27,7 +27,7 @@ def run(folder: Path) -> list[Result]:
     sandbox = {"SANDBOX_LATENCY_MS": str(LATENCY_MS), "SANDBOX_KIND": "true"}
     # Nothing is killed here, and the production's time-outs are part of what is measured.
     settings = {"KOTA_READ_TIMEOUT": "10", "KOTA_WRITE_TIMEOUT": "30", "PUSH_LEASE": "90", "RESOURCE_LEASE": "60"}
-    with Stack(folder, durable=True, settings=settings, sandbox=sandbox) as stack:
+    with Stack(folder, durable=True, log_level="info", settings=settings, sandbox=sandbox) as stack:
         creates, unchanged, calls = asyncio.run(_measure(stack))
         memory = max(resident_mib(process.pid) for process in (*stack.apis, *stack.workers))
     return [

@@ -1,7 +1,7 @@
 """A whole stack of real processes for acceptance tests and benchmarks: PostgreSQL, sandbox, APIs and workers.
 
 Every process can be killed and started again. Their output goes to files in the stack's folder, one a process start,
-so that a test can read what each of them said last.
+so that a test can read what each of them said last. At the end none of them may have written a secret of the stack.
 """
 
 import base64
@@ -20,12 +20,14 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import make_url
 
 from app.dev.guarded import GuardedProcess
 from app.dev.ports import free_port
 from app.dev.postgres import EmbeddedPostgres
 from tests.processes import wait_until
 from tests.support.forked import ForkedCommand
+from tests.support.leaks import leaks
 
 COMMAND = [sys.executable, "-m", "app.cli"]
 API_KEY = "pk_test_made_up_for_tests"
@@ -106,11 +108,13 @@ class Stack:
         webhooks_to: int = 0,
         serve: Sequence[str] = (),
         forked: bool = False,
+        log_level: str = "debug",
     ) -> None:
         """`settings` and `sandbox` are environment variables over the defaults below; `postgres` its own settings.
 
         Kota's webhooks go to the API number `webhooks_to`. `serve` are further arguments of each API. `forked` starts
-        APIs and workers from a process that has imported them already, for tests that start very many.
+        APIs and workers from a process that has imported them already, for tests that start very many. At the level
+        debug they say all that they could ever say; a benchmark lets them say what they say in production.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -128,7 +132,8 @@ class Stack:
             "SANDBOX_WEBHOOK_SECRETS": self.webhook_secret,
             **(sandbox or {}),
         }
-        self._overrides = dict(settings or {})
+        self._overrides = {"LOG_LEVEL": log_level, **(settings or {})}
+        self._signatures: set[str] = set()
         self._counts = apis, workers
         self._serve = tuple(serve)
         self._forked = forked
@@ -145,8 +150,23 @@ class Stack:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop()
+        if kind is None:
+            assert leaks(self.logs(), self.secrets()) == []
+
+    def secrets(self) -> set[str]:
+        """All that opens something in this stack."""
+        listed = ("KOTA_API_KEY", "KOTA_WEBHOOK_SECRETS", "ENCRYPTION_KEYS", "LOOKUP_KEY", "HOST_WEBHOOK_SECRET")
+        values = (part for name in listed for part in self.env.get(name, "").split(","))
+        private = self._signing_key.private_numbers().private_value.to_bytes(32, "big").hex()
+        password = make_url(self.postgres.url).password or ""
+        # Of a token, what makes it one is the signature.
+        return {self.service_key, self.webhook_secret, private, password, *values, *self._signatures} - {""}
+
+    def logs(self) -> dict[str, bytes]:
+        """What every process wrote, by the name of its file."""
+        return {path.name: path.read_bytes() for path in self.folder.glob("*.log")}
 
     def _start(self) -> None:
         self.postgres.start()
@@ -230,7 +250,9 @@ class Stack:
         }
         if employee is not None:
             payload["kota_employee"] = employee
-        return jwt.encode(payload | claims, self._signing_key, algorithm="ES256")
+        token = jwt.encode(payload | claims, self._signing_key, algorithm="ES256")
+        self._signatures.add(token.rpartition(".")[2])
+        return token
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the sandbox's `/_control`; its JSON, or None."""

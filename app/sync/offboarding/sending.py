@@ -1,5 +1,6 @@
 """One call to Kota for a confirmed offboarding, and what came of it."""
 
+import json
 from datetime import datetime
 
 import structlog
@@ -33,7 +34,8 @@ async def send(context: Context, kind: Kind, offboarding: Offboarding, *, now: d
         if error.may_have_happened:
             return offboarding
         await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code, now=now)
-        faults = [FieldError(**fault) for fault in host_errors(error.errors)]
+        sent = json.loads(offboarding.body or b"{}")
+        faults = [FieldError(**fault) for fault in host_errors(error.errors, sent=sent)]
         raise RejectedByKota(errors=faults, kota_trace_id=error.trace_id) from error
     except KotaError:
         # Whoever looks at open offboardings finds out what came of it.
