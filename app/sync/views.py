@@ -1,6 +1,6 @@
 """A record as it is answered. No personal data comes back: the host has it, and knows where the record stands."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -163,9 +163,8 @@ async def list_records(
 def _after(page: Page) -> Any:
     try:
         moment, ref = page.after or ()
-        at = datetime.fromisoformat(moment)
-    except ValueError:
+        # In UTC, where a year 1 that is not there yet, or a year 10000, is refused.
+        at = datetime.fromisoformat(moment).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise bad_cursor() from None
-    if at.tzinfo is None:
-        raise bad_cursor()
     return tuple_(at, ref)
