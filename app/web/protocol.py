@@ -71,6 +71,9 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._refusal("The request's head is too large.")
         if sum(name == b"host" for name, _ in self.headers) > 1:
             raise self._refusal("There is more than one Host.")
+        if any(name == b"transfer-encoding" and value.strip().lower() != b"chunked" for name, value in self.headers):
+            # Where a proxy knows another encoding than the parser, the two see different bodies.
+            raise self._refusal("Only chunked is a transfer encoding here.")
         if self.parser.get_http_version() not in VERSIONS:
             raise self._refusal("Speak HTTP/1.1.")
         if self.parser.should_upgrade():

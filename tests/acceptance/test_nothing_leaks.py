@@ -24,7 +24,7 @@ from tests.support.leaks import decoded_bytea, leaks
 from tests.support.people import Known
 from tests.support.stack import API_KEY, Process, Stack
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.threat(13)]
 
 SETTINGS = {"SYNC_WAIT": "3", "SESSIONS_PER_MINUTE": "1000", "OUTBOX_RETRY_FIRST": "0.2"}
 SANDBOX = {"SANDBOX_KIND": "true", "SANDBOX_WEBHOOK_VERSIONS": "v1,v2", "SANDBOX_ACTIVATION_DELAY": "0"}

@@ -70,7 +70,9 @@ def employer_session(person: Person, *, strict: bool) -> tuple[int, str]:
 
 def notifications() -> Iterator[Notification]:
     """One for each employee and, of each customer and of none, for each employer."""
-    owners = [(employer, None, customer) for employer in ("acme", "bolt") for customer in (None, "one", "two")]
+    owners: list[tuple[str, str | None, str | None]] = [
+        (employer, None, customer) for employer in ("acme", "bolt") for customer in (None, "one", "two")
+    ]
     owners += [(employer, name, customer) for name, (employer, customer) in EMPLOYEES.items()]
     for number, (employer, name, customer) in enumerate(owners):
         yield Notification(

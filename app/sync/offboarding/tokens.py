@@ -63,7 +63,7 @@ def check(
             offboard_on=date.fromisoformat(day) if day else None,
             digest=claims["digest"],
         )
-    except (jwt.PyJWTError, KeyError, ValueError, TypeError):
+    except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError):
         raise ConfirmationInvalid from None
     # A preview without a day showed the same, and may be confirmed for any day.
     if (shown.kind, shown.ref) != (kind, ref) or shown.offboard_on not in {None, offboard_on} or expires_at <= now:

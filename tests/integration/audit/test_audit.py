@@ -89,6 +89,7 @@ async def test_what_is_no_filter_is_refused(app: RunningApp, host: Host, query: 
     assert answer.json()["errors"][0]["pointer"].startswith("/query/")
 
 
+@pytest.mark.threat(16)
 async def test_entry_goes_with_the_change_that_is_rolled_back(app: RunningApp, host: Host) -> None:
     session = app.app.state.services.sessions()
     async with session, session.begin() as transaction:

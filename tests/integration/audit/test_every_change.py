@@ -62,11 +62,13 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.threat(16)
 def test_every_mutating_route_is_in_this_test() -> None:
     mutating = {f"{door.method} {door.path}" for door in doors_of(ROUTERS) if door.scope and door.method != "GET"}
     assert mutating == set(CALLS) | set(ELSEWHERE)
 
 
+@pytest.mark.threat(16)
 @pytest.mark.parametrize("call", CALLS)
 async def test_change_is_on_the_trail(app: RunningApp, host: Host, call: str) -> None:
     body = app.app.state.services.keyring.encrypt(b"{}")
@@ -99,6 +101,7 @@ async def test_record_that_is_sent_again_unchanged_is_no_change(app: RunningApp,
     assert len((await app.http.get("/internal/audit", headers=host.service)).json()["items"]) == 1
 
 
+@pytest.mark.threat(16)
 async def test_refused_change_leaves_no_row(app: RunningApp, host: Host) -> None:
     await store(app, employer_row())
     for answer in (
@@ -111,6 +114,7 @@ async def test_refused_change_leaves_no_row(app: RunningApp, host: Host) -> None
     assert (await app.http.get("/internal/audit", headers=host.service)).json()["items"] == []
 
 
+@pytest.mark.threat(16)
 async def test_batch_is_on_the_trail(app: RunningApp, host: Host) -> None:
     headers = host.service | {"Content-Type": "application/x-ndjson"}
     line = json.dumps({"kind": "employer", "ref": "new", "record": employer_record()})
@@ -120,6 +124,7 @@ async def test_batch_is_on_the_trail(app: RunningApp, host: Host) -> None:
     assert (entry["action"], entry["subject"]) == ("batch.create", f"batch:{answer.json()['id']}")
 
 
+@pytest.mark.threat(16)
 @pytest.mark.parametrize(
     ("method", "path", "action", "subject"),
     [

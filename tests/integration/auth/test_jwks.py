@@ -95,6 +95,7 @@ def keys(server: Server, http: httpx.AsyncClient, clock: Clock) -> JWKSKeys:
     return JWKSKeys(server.url, http=http, max_age=timedelta(minutes=10), clock=clock)
 
 
+@pytest.mark.threat(1)
 @pytest.mark.parametrize(
     ("key", "algorithm"),
     [
@@ -118,6 +119,7 @@ async def test_person_is_known_by_the_key_that_the_host_publishes(
     assert (forged.status_code, unknown.status_code) == (401, 401)
 
 
+@pytest.mark.threat(4)
 async def test_one_fetch_answers_everybody_who_asks_at_once(server: Server, keys: JWKSKeys) -> None:
     server.keys = [jwk_of(Host())]
     found = await asyncio.gather(*(keys.find("k1") for _ in range(20)))
@@ -144,6 +146,7 @@ async def test_withdrawn_key_goes_when_the_cache_is_old(server: Server, keys: JW
     assert await keys.find("k1") is None
 
 
+@pytest.mark.threat(4)
 async def test_strangers_cannot_drive_traffic(server: Server, keys: JWKSKeys) -> None:
     server.keys = [jwk_of(Host())]
     assert await keys.find("k1")
@@ -153,6 +156,7 @@ async def test_strangers_cannot_drive_traffic(server: Server, keys: JWKSKeys) ->
     assert server.fetched <= 3
 
 
+@pytest.mark.threat(4)
 async def test_outage_stops_no_known_key(server: Server, keys: JWKSKeys, clock: Clock) -> None:
     server.keys = [jwk_of(Host())]
     first = await keys.find("k1")
@@ -172,6 +176,7 @@ async def test_outage_stops_no_known_key(server: Server, keys: JWKSKeys, clock: 
     assert await keys.find("k2")
 
 
+@pytest.mark.threat(4)
 async def test_known_key_does_not_wait_for_a_fetch(server: Server, keys: JWKSKeys, clock: Clock) -> None:
     server.keys = [jwk_of(Host())]
     assert await keys.find("k1")
@@ -202,6 +207,8 @@ BAD_ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.threat(4)
+@pytest.mark.threat(17)
 @pytest.mark.parametrize("wrong", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 async def test_answer_that_is_no_jwks_is_an_outage(server: Server, keys: JWKSKeys, wrong: dict[str, Any]) -> None:
     server.keys = [jwk_of(Host())]
@@ -217,6 +224,8 @@ async def test_server_that_is_not_there_is_an_outage(http: httpx.AsyncClient) ->
         await keys.find("k1")
 
 
+@pytest.mark.threat(1)
+@pytest.mark.threat(4)
 @pytest.mark.parametrize(
     "entry",
     [
@@ -240,6 +249,7 @@ def test_entry_that_no_supported_algorithm_uses_is_left_out(entry: Any) -> None:
     assert set(found) == {"good"}
 
 
+@pytest.mark.threat(1)
 def test_first_of_two_keys_with_one_id_counts() -> None:
     first, second = Host(), Host()
     found = usable_keys(json.dumps({"keys": [jwk_of(first), jwk_of(second)]}).encode())

@@ -1,5 +1,9 @@
+import pytest
+
 from tests.databases import NewDatabase
 from tests.support.app import Host, running_app, settings_for
+
+pytestmark = pytest.mark.threat(5)
 
 
 async def test_key_past_its_limit_is_told_when_to_come_back(new_database: NewDatabase, host: Host) -> None:

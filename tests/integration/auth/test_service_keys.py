@@ -19,6 +19,7 @@ async def new_key(app: RunningApp, name: str, *scopes: Scope) -> dict[str, str]:
         return {"Authorization": f"Bearer {await create_key(session, name, scopes=scopes)}"}
 
 
+@pytest.mark.threat(5)
 async def test_key_opens_what_its_scopes_say_and_nothing_else(app: RunningApp) -> None:
     admin, sync = await new_key(app, "admin", Scope.ADMIN), await new_key(app, "sync", Scope.SYNC)
 
@@ -28,6 +29,7 @@ async def test_key_opens_what_its_scopes_say_and_nothing_else(app: RunningApp) -
     assert "admin" in refused.json()["detail"]
 
 
+@pytest.mark.threat(5)
 async def test_revoked_key_opens_nothing_from_then_on(app: RunningApp) -> None:
     headers = await new_key(app, "leaked", Scope.ADMIN)
     assert (await app.http.get(AUDIT, headers=headers)).status_code == 200
@@ -54,6 +56,7 @@ async def test_unknown_key_cannot_be_revoked(app: RunningApp) -> None:
             await revoke_key(session, "nobody")
 
 
+@pytest.mark.threat(5)
 async def test_use_is_written_down_to_the_minute(app: RunningApp) -> None:
     headers = await new_key(app, "busy", Scope.ADMIN)
     sessions = app.app.state.services.sessions
@@ -101,6 +104,7 @@ async def test_key_without_a_scope_is_refused(app: RunningApp) -> None:
         await new_key(app, "useless")
 
 
+@pytest.mark.threat(5)
 async def test_only_a_digest_is_kept(app: RunningApp) -> None:
     key = (await new_key(app, "a", Scope.SYNC))["Authorization"].removeprefix("Bearer ")
     async with app.app.state.services.sessions.begin() as session:
@@ -109,6 +113,7 @@ async def test_only_a_digest_is_kept(app: RunningApp) -> None:
     assert len(kept.digest) == 32
 
 
+@pytest.mark.threat(5)
 async def test_scope_of_a_later_version_gives_nothing(app: RunningApp) -> None:
     headers = await new_key(app, "a", Scope.SYNC)
     async with app.app.state.services.sessions.begin() as session:

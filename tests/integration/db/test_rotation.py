@@ -13,6 +13,9 @@ from app.db.rotation import BATCH, encrypted_columns, rotate
 from app.models import DeadLetter, Employer, KotaEvent
 from tests.databases import NewDatabase
 
+pytestmark = pytest.mark.threat(14)
+
+
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 

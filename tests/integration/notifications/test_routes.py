@@ -70,6 +70,7 @@ async def titles(app: RunningApp, **person: Any) -> set[str]:
     return {item["title"] for item in (await get(app, "/notifications", **person))["items"]}
 
 
+@pytest.mark.threat(3)
 async def test_each_person_sees_what_is_theirs_to_do_and_nothing_else(app: RunningApp) -> None:
     await store(
         app,
@@ -91,6 +92,7 @@ async def test_each_person_sees_what_is_theirs_to_do_and_nothing_else(app: Runni
     assert await titles(app, employer="unheard-of", employee="mary") == set()
 
 
+@pytest.mark.threat(3)
 async def test_customers_of_one_legal_entity_see_nothing_of_each_other(strict: RunningApp) -> None:
     await store(
         strict,
@@ -153,6 +155,7 @@ async def test_dismissing_hides_it_from_one_person_until_it_says_something_else(
     assert await titles(app) == {"for acme"}
 
 
+@pytest.mark.threat(3)
 async def test_what_a_person_does_not_see_they_cannot_dismiss(app: RunningApp) -> None:
     item = notification("for other", employer="other")
     await store(app, item)

@@ -21,6 +21,8 @@ NAME = "Mary-Known-Name"
 WAITING = UUID(int=7)
 
 
+@pytest.mark.threat(13)
+@pytest.mark.threat(15)
 def test_every_encrypted_column_is_erased_or_kept_for_a_reason() -> None:
     found = {f"{column.table.name}.{column.name}" for column in encrypted_columns()}
     assert found == ERASED | set(KEPT)
@@ -96,6 +98,7 @@ async def test_export_holds_all_of_one_person_and_nothing_of_another(app: Runnin
     ]
 
 
+@pytest.mark.threat(15)
 async def test_erasure_leaves_a_tombstone_and_everybody_else(app: RunningApp, host: Host) -> None:
     await fill(app)
     assert (await plain_of(app)).count(NAME) > 3
@@ -119,6 +122,7 @@ async def test_erased_person_is_not_hired_again_by_a_late_feed(app: RunningApp, 
     assert (answer.status_code, answer.json()["code"]) == (409, "offboarded"), answer.text
 
 
+@pytest.mark.threat(15)
 @pytest.mark.parametrize(
     "state",
     [
@@ -152,6 +156,7 @@ async def test_unknown_person_is_404(app: RunningApp, host: Host, method: str) -
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_employee")
 
 
+@pytest.mark.threat(15)
 async def test_leavers_are_erased_when_their_time_is_over(app: RunningApp) -> None:
     await fill(app, kota_status_at=datetime.now(UTC) - timedelta(days=181))
     services = app.app.state.services

@@ -41,6 +41,7 @@ async def test_employee_gets_a_link_that_no_cache_keeps(app: RunningApp, host: H
     assert set(asked) == {"employer_id", "employee_id"}
 
 
+@pytest.mark.threat(13)
 async def test_grant_is_kept_and_the_link_is_not(
     app: RunningApp, host: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -57,6 +58,7 @@ async def test_grant_is_kept_and_the_link_is_not(
     assert secret not in f"{sent}{logged.out}{logged.err}"
 
 
+@pytest.mark.threat(3)
 @pytest.mark.parametrize(
     ("employer", "employee", "claims"),
     [

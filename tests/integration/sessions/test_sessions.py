@@ -110,6 +110,7 @@ async def test_person_past_the_limit_is_told_when_to_come_back(app: RunningApp, 
     assert other.status_code == 201
 
 
+@pytest.mark.threat(3)
 @pytest.mark.parametrize(
     ("body", "employee", "claims"),
     [
@@ -175,6 +176,7 @@ async def test_any_other_status_opens_a_session(app: RunningApp, host: Host, sta
     assert answer.status_code == 201, answer.text
 
 
+@pytest.mark.threat(3)
 @pytest.mark.parametrize(
     "body",
     [
@@ -195,6 +197,7 @@ async def test_body_says_the_audience_and_nothing_else(app: RunningApp, host: Ho
     assert answer.json()["code"] == "invalid_request"
 
 
+@pytest.mark.threat(18)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -221,6 +224,7 @@ async def test_kota_in_trouble_is_kota_unavailable(
     assert await grants(app) == []
 
 
+@pytest.mark.threat(18)
 async def test_slow_kota_is_given_up_in_time(host: Host, sandbox: RunningSandbox, app: RunningApp) -> None:
     settings = app.settings.model_copy(update={"session_timeout": timedelta(seconds=0.3)})
     await sandbox.control(

@@ -39,6 +39,7 @@ async def test_linked_employer_wakes_its_employees(world: SyncWorld) -> None:
     await world.until("employees/e1", state="synced")
 
 
+@pytest.mark.threat(3)
 async def test_link_refuses_what_belongs_elsewhere(world: SyncWorld, acme: str) -> None:
     other = (await world.call("PUT", "employers/other", employer_record())).json()["kota_id"]
     taken = (await world.call("PUT", "employees/e1", employee_record("acme"))).json()["kota_id"]

@@ -64,6 +64,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedPostgres:
     return EmbeddedPostgres(tmp_path_factory.mktemp("stopped"), durable=False)
 
 
+@pytest.mark.threat(18)
 async def test_every_route_says_so_and_recovers(postgres: EmbeddedPostgres, host: Host) -> None:
     with postgres:
         url = postgres.url
@@ -77,6 +78,7 @@ async def test_every_route_says_so_and_recovers(postgres: EmbeddedPostgres, host
             assert (await app.http.get("/internal/audit", headers=host.service)).status_code == 200
 
 
+@pytest.mark.threat(18)
 async def test_service_starts_while_the_database_is_away(host: Host) -> None:
     url = "postgresql://postgres:made-up@127.0.0.1:1/postgres"
     async with running_app(settings_for(url, host=host)) as app:

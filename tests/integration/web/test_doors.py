@@ -37,24 +37,29 @@ def is_problem(answer: httpx.Response, status: int) -> bool:
     return answer.status_code == status and answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.threat(6)
 def test_list_has_every_route_of_the_application(app: RunningApp) -> None:
     described = {(path, method.upper()) for path, methods in app.app.openapi()["paths"].items() for method in methods}
     assert {(door.path, door.method) for door in DOORS} == described
 
 
+@pytest.mark.threat(6)
 def test_document_lists_every_route_as_it_is() -> None:
     assert table_of(DOORS) in DOCUMENT.read_text(), "renew it: kota-bff doors"
 
 
+@pytest.mark.threat(6)
 def test_only_health_is_for_anybody() -> None:
     assert {door.path for door in DOORS if door.principal == "anybody"} == PUBLIC
 
 
+@pytest.mark.threat(6)
 def test_internal_routes_take_a_service_key_and_no_others_do() -> None:
     for door in DOORS:
         assert (door.principal == "service key") is (door.path.startswith("/internal") or door.path == "/metrics"), door
 
 
+@pytest.mark.threat(6)
 @guarded
 async def test_nobody_gets_in_without_a_credential(app: RunningApp, door: Door) -> None:
     answer = await app.http.request(door.method, address(door))
@@ -63,6 +68,7 @@ async def test_nobody_gets_in_without_a_credential(app: RunningApp, door: Door) 
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.threat(6)
 @guarded
 @pytest.mark.parametrize(
     "headers",
@@ -82,18 +88,22 @@ async def test_nobody_gets_in_with_what_is_no_credential(app: RunningApp, door: 
     assert is_problem(await app.http.request(door.method, address(door), headers=headers), 401)
 
 
+@pytest.mark.threat(6)
 @of_backends
 async def test_person_does_not_pass_for_a_backend(app: RunningApp, host: Host, door: Door) -> None:
     answer = await app.http.request(door.method, address(door), headers=host.bearer())
     assert is_problem(answer, 401)
 
 
+@pytest.mark.threat(6)
 async def test_backend_does_not_pass_for_a_person(app: RunningApp, host: Host) -> None:
     for door in DOORS:
         if door.principal == "frontend token":
             assert is_problem(await app.http.request(door.method, address(door), headers=host.service), 401)
 
 
+@pytest.mark.threat(5)
+@pytest.mark.threat(6)
 @of_backends
 async def test_key_without_the_scope_is_forbidden_before_its_body_is_looked_at(app: RunningApp, door: Door) -> None:
     others = [scope for scope in Scope if scope.value != door.scope]
@@ -106,6 +116,7 @@ async def test_key_without_the_scope_is_forbidden_before_its_body_is_looked_at(a
     assert answer.json()["code"] == "forbidden"
 
 
+@pytest.mark.threat(7)
 @pytest.mark.parametrize(
     "door",
     [door for door in DOORS if door.method in {"POST", "PUT"} and door.principal != "Kota's signature"],
@@ -119,6 +130,7 @@ async def test_stranger_is_told_so_before_the_body_is_looked_at(app: RunningApp,
         assert is_problem(answer, 401)
 
 
+@pytest.mark.threat(9)
 @pytest.mark.parametrize("name", ["x-http-method-override", "x-method-override", "x-http-method"])
 async def test_method_cannot_be_overridden(app: RunningApp, host: Host, name: str) -> None:
     answer = await app.http.get("/internal/employers/nobody", headers={**host.service, name: "DELETE"})
@@ -126,6 +138,7 @@ async def test_method_cannot_be_overridden(app: RunningApp, host: Host, name: st
     assert (await app.http.get("/internal/audit", headers=host.service)).json()["items"] == []
 
 
+@pytest.mark.threat(9)
 @pytest.mark.parametrize(
     "path",
     [

@@ -12,6 +12,7 @@ ORIGIN = "https://app.example.com"
 NOWHERE = "postgresql://postgres:made-up@127.0.0.1:1/x"
 
 
+@pytest.mark.threat(19)
 @pytest.mark.parametrize("only", ["public", "internal"])
 async def test_half_of_the_doors_do_not_exist(host: Host, only: str) -> None:
     async with running_app(settings_for(NOWHERE, host=host, serve_only=only)) as app:
@@ -39,6 +40,7 @@ async def app(host: Host) -> AsyncIterator[RunningApp]:
         yield running
 
 
+@pytest.mark.threat(12)
 async def test_configured_origin_may_ask_and_read_when_to_come_back(app: RunningApp) -> None:
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
     wanted = asked | {"Access-Control-Request-Headers": "authorization,content-type,x-request-id"}
@@ -55,6 +57,7 @@ async def test_configured_origin_may_ask_and_read_when_to_come_back(app: Running
     assert "origin" in answer.headers["vary"].lower()
 
 
+@pytest.mark.threat(12)
 @pytest.mark.parametrize(
     "origin",
     [
@@ -81,12 +84,14 @@ async def test_no_other_origin_may(app: RunningApp, origin: str) -> None:
         assert not answer.is_success
 
 
+@pytest.mark.threat(12)
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
 async def test_browsers_may_get_and_post_only(app: RunningApp, method: str) -> None:
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": method}
     assert (await app.http.options("/internal/employers/a", headers=asked)).status_code == 400
 
 
+@pytest.mark.threat(12)
 @pytest.mark.parametrize("path", ["/health/live", "/sessions", "/nowhere", "/openapi.json"])
 async def test_every_answer_has_the_security_headers(app: RunningApp, path: str) -> None:
     headers = (await app.http.get(path)).headers

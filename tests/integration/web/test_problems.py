@@ -85,6 +85,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
     assert SECRET not in answer.text
 
 
+@pytest.mark.threat(11)
 async def test_fault_of_ours_is_500_counted_and_tells_nothing(app: RunningApp) -> None:
     before = unexpected_count()
     answer = await app.http.get("/faulty/unexpected")
@@ -93,6 +94,7 @@ async def test_fault_of_ours_is_500_counted_and_tells_nothing(app: RunningApp) -
     assert unexpected_count() == before + 1
 
 
+@pytest.mark.threat(11)
 async def test_statement_that_the_database_refuses_is_a_fault_of_ours(app: RunningApp) -> None:
     before = unexpected_count()
     answer = await app.http.get("/faulty/sql")
@@ -107,6 +109,7 @@ async def test_commit_that_fails_is_not_answered_as_success(app: RunningApp) -> 
     assert unexpected_count() == before + 1
 
 
+@pytest.mark.threat(11)
 async def test_kota_in_trouble_is_503_with_its_trace_id_and_none_of_its_words(app: RunningApp) -> None:
     before = unexpected_count()
     answer = await app.http.get("/faulty/kota")
@@ -158,6 +161,7 @@ async def post(app: RunningApp, host: Host, content: bytes, kind: str = "applica
     return await app.http.post("/sessions", content=content, headers=host.bearer() | {"Content-Type": kind})
 
 
+@pytest.mark.threat(8)
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -189,6 +193,7 @@ async def test_body_with_no_one_meaning_is_400(app: RunningApp, host: Host, cont
     assert why
 
 
+@pytest.mark.threat(7)
 async def test_compressed_body_is_not_unpacked(app: RunningApp, host: Host) -> None:
     headers = host.bearer() | {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = await app.http.post("/sessions", content=b"\x1f\x8b" + b"\x00" * 100, headers=headers)
@@ -208,17 +213,20 @@ async def test_empty_body_is_422(app: RunningApp, host: Host) -> None:
     assert_problem(answer, 422, "invalid_request")
 
 
+@pytest.mark.threat(11)
 async def test_fault_is_named_by_a_pointer_and_the_value_is_not_repeated(app: RunningApp, host: Host) -> None:
     answer = await post(app, host, b'{"audience": "mary@example.com", "a/b~c": 1}')
     assert_problem(answer, 422, "invalid_request")
     assert {error["pointer"] for error in answer.json()["errors"]} == {"/audience", "/a~1b~0c"}
 
 
+@pytest.mark.threat(7)
 @pytest.mark.parametrize("size", [256 * 1024 + 1, 5_000_000])
 async def test_body_over_the_limit_is_413(app: RunningApp, host: Host, size: int) -> None:
     assert_problem(await post(app, host, b"[" + b" " * size + b"]"), 413, "too_large")
 
 
+@pytest.mark.threat(7)
 async def test_body_that_hides_its_length_is_counted(app: RunningApp, host: Host) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
@@ -229,6 +237,7 @@ async def test_body_that_hides_its_length_is_counted(app: RunningApp, host: Host
     assert_problem(answer, 413, "too_large")
 
 
+@pytest.mark.threat(9)
 @pytest.mark.parametrize("length", ["-1", "1e9", "999999999999999999999999", "0x10"])
 async def test_odd_content_length_is_no_fault_of_ours(app: RunningApp, host: Host, length: str) -> None:
     headers = host.bearer() | {"Content-Type": "application/json", "Content-Length": length}
@@ -236,6 +245,7 @@ async def test_odd_content_length_is_no_fault_of_ours(app: RunningApp, host: Hos
     assert answer.status_code in {413, 422}
 
 
+@pytest.mark.threat(8)
 async def test_nul_in_an_address_is_422(app: RunningApp, host: Host) -> None:
     for path in ("/internal/audit?subject=a%00b", "/internal/employers/a%00b"):
         assert_problem(await app.http.get(path, headers=host.service), 422, "invalid_request")

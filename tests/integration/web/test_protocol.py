@@ -40,6 +40,8 @@ async def test_two_requests_share_a_connection(impatient: int) -> None:
     assert answer.count(b'{"status":"ok"}') == 2
 
 
+@pytest.mark.threat(7)
+@pytest.mark.threat(23)
 @pytest.mark.parametrize(
     "chunks",
     [
@@ -56,6 +58,7 @@ async def test_head_without_end_is_cut_off(patient: int, chunks: list[bytes]) ->
     assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
 
 
+@pytest.mark.threat(23)
 @pytest.mark.parametrize(
     "sent",
     [
@@ -72,6 +75,7 @@ async def test_slow_head_is_cut_off(impatient: int, sent: bytes) -> None:
     assert answer.count(b"HTTP/1.1") == sent.count(b"Host: x\r\n\r\n")
 
 
+@pytest.mark.threat(23)
 async def test_slow_body_is_cut_off(impatient: int, host: Host) -> None:
     credential = host.bearer()["Authorization"].encode()
     headers = (b"Authorization: " + credential, b"Content-Type: application/json", b"Content-Length: 100")
@@ -79,6 +83,7 @@ async def test_slow_body_is_cut_off(impatient: int, host: Host) -> None:
     assert b"201" not in answer
 
 
+@pytest.mark.threat(23)
 async def test_line_breaks_do_not_keep_a_connection(impatient: int) -> None:
     first = request().replace(b"Connection: close\r\n", b"")
     reader, writer = await asyncio.open_connection("127.0.0.1", impatient)
@@ -92,6 +97,7 @@ async def test_line_breaks_do_not_keep_a_connection(impatient: int) -> None:
     writer.close()
 
 
+@pytest.mark.threat(23)
 async def test_client_that_takes_no_answer_is_cut_off(impatient: int) -> None:
     loop = asyncio.get_running_loop()
 
@@ -112,6 +118,8 @@ POST = b"POST /sessions HTTP/1.1"
 CHUNKED = b"Transfer-Encoding: chunked"
 
 
+@pytest.mark.threat(7)
+@pytest.mark.threat(9)
 @pytest.mark.parametrize(
     "tail",
     [
@@ -136,6 +144,7 @@ async def test_answer_to_a_trailer_says_what_was_wrong(patient: int) -> None:
 SMUGGLED = b"GET /internal/audit HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
+@pytest.mark.threat(9)
 @pytest.mark.parametrize(
     "sent",
     [

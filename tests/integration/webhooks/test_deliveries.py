@@ -35,6 +35,7 @@ async def count(application: Application, model: type[KotaEvent] | type[DeadLett
         return await session.scalar(select(func.count()).select_from(model)) or 0
 
 
+@pytest.mark.threat(10)
 async def test_first_delivery_is_accepted_and_the_second_is_a_duplicate(application: Application) -> None:
     first, second = await deliver(application), await deliver(application)
     assert (first.status_code, first.json()) == (200, {"status": "accepted"})
@@ -42,6 +43,7 @@ async def test_first_delivery_is_accepted_and_the_second_is_a_duplicate(applicat
     assert await count(application, KotaEvent) == 1
 
 
+@pytest.mark.threat(10)
 async def test_twenty_deliveries_at_once_are_one_row_and_one_acceptance(application: Application) -> None:
     answers = await asyncio.gather(*(deliver(application) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
@@ -50,6 +52,7 @@ async def test_twenty_deliveries_at_once_are_one_row_and_one_acceptance(applicat
         assert (await session.scalars(select(KotaEvent.deliveries))).all() == [20]
 
 
+@pytest.mark.threat(13)
 async def test_body_is_stored_encrypted(application: Application) -> None:
     await deliver(application)
     async with application.app.state.services.sessions() as session:
@@ -95,6 +98,7 @@ def _headers(value: str) -> dict[str, str]:
 BODY = json.dumps(EVENT).encode()
 
 
+@pytest.mark.threat(10)
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
@@ -119,12 +123,15 @@ async def test_unproven_delivery_is_401_and_leaves_nothing(
     assert await count(application, KotaEvent) == await count(application, DeadLetter) == 0
 
 
+@pytest.mark.threat(10)
+@pytest.mark.threat(24)
 async def test_two_signature_headers_are_refused(application: Application) -> None:
     [(name, value)] = signed(BODY).items()
     answer = await application.http.post("/webhooks/kota", content=BODY, headers=[(name, value), (name, value)])
     assert answer.status_code == 401
 
 
+@pytest.mark.threat(10)
 async def test_without_secrets_every_delivery_is_refused(new_database: NewDatabase) -> None:
     async with open_application(new_database(), kota_webhook_secrets="") as application:
         assert (await deliver(application, BODY, **signed(BODY, secret=b"x"))).status_code == 401
@@ -161,6 +168,7 @@ async def test_signed_delivery_that_is_no_event_is_400_and_kept_once_as_a_dead_l
     assert await count(application, KotaEvent) == 0
 
 
+@pytest.mark.threat(7)
 @pytest.mark.parametrize("declared", [True, False])
 async def test_body_over_a_mebibyte_is_413(application: Application, declared: bool) -> None:
     body = b"x" * (1024 * 1024 + 1)

@@ -74,6 +74,7 @@ async def test_what_waits_at_the_end_is_stored_before_it(engine: AsyncEngine) ->
         await intake.submit(event("late"))
 
 
+@pytest.mark.threat(21)
 async def test_too_many_waiting_are_refused_with_a_time_to_come_back(engine: AsyncEngine) -> None:
     limits = Limits(waiting=20)
     async with create_sessions(engine).begin() as session, Intake(engine, limits=limits).running() as intake:
@@ -89,6 +90,7 @@ async def test_too_many_waiting_are_refused_with_a_time_to_come_back(engine: Asy
     assert await count(engine) == 20
 
 
+@pytest.mark.threat(21)
 async def test_memory_is_bounded_in_bytes_as_well(engine: AsyncEngine) -> None:
     large = [NewEvent(f"evt_{number}", "t", "v2", bytes(1000)) for number in range(10)]
     async with Intake(engine, limits=Limits(waiting_bytes=5_000, bytes_per_flush=2_000)).running() as intake:
@@ -98,6 +100,7 @@ async def test_memory_is_bounded_in_bytes_as_well(engine: AsyncEngine) -> None:
         assert await intake.submit(NewEvent("evt_huge", "t", "v2", bytes(4_000))) is Outcome.ACCEPTED
 
 
+@pytest.mark.threat(21)
 async def test_slow_database_is_answered_in_time_and_what_was_sent_is_still_stored(engine: AsyncEngine) -> None:
     limits = Limits(wait=timedelta(milliseconds=50))
     async with Intake(engine, limits=limits).running() as intake, create_sessions(engine).begin() as session:

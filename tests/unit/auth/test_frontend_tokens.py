@@ -143,6 +143,8 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.threat(1)
+@pytest.mark.threat(2)
 @pytest.mark.parametrize("claims", BAD_CLAIMS.values(), ids=BAD_CLAIMS)
 async def test_claim_that_does_not_hold(claims: dict[str, Any]) -> None:
     host = Host()
@@ -212,6 +214,7 @@ def tampered(host: Host, **claims: Any) -> str:
     return f"{header}.{b64(host.claims(**claims))}.{signature}"
 
 
+@pytest.mark.threat(1)
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 async def test_forged_or_broken_token(forge: Callable[[Host], str]) -> None:
     host = Host()
@@ -222,12 +225,14 @@ async def test_forged_or_broken_token(forge: Callable[[Host], str]) -> None:
     assert refused.value.__suppress_context__
 
 
+@pytest.mark.threat(1)
 async def test_rsa_key_does_not_serve_as_an_hmac_secret() -> None:
     host = Host(RSA_KEY, algorithm="RS256")
     with pytest.raises(InvalidToken):
         await tokens_of(host).verify(hmac_token(host, pem_of(RSA_KEY).encode()))
 
 
+@pytest.mark.threat(1)
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256"])
 async def test_key_is_good_for_one_algorithm(algorithm: str) -> None:
     host = Host(RSA_KEY, algorithm=algorithm)
@@ -235,6 +240,7 @@ async def test_key_is_good_for_one_algorithm(algorithm: str) -> None:
         await tokens_of(host).verify(host.token())
 
 
+@pytest.mark.threat(1)
 @pytest.mark.parametrize("kind", ["no keys", "no rules"])
 async def test_without_keys_every_token_is_refused(kind: str) -> None:
     host = Host()
@@ -243,6 +249,7 @@ async def test_without_keys_every_token_is_refused(kind: str) -> None:
         await FrontendTokens(keys, None if kind == "no rules" else RULES).verify(host.token())
 
 
+@pytest.mark.threat(1)
 def test_weak_and_foreign_keys_are_not_used() -> None:
     weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 - it is the weak key that is refused
     for key in (weak.public_key(), ec.generate_private_key(ec.SECP384R1()).public_key(), RSA_KEY, b"secret", None):

@@ -3,6 +3,8 @@ import pytest
 from app.auth.rate_limit import RateLimit
 from app.errors import TooManyRequests
 
+pytestmark = pytest.mark.threat(5)
+
 
 class Clock:
     now = 100.0

@@ -65,6 +65,7 @@ async def test_each_record_call_has_its_own_address() -> None:
     assert all(request.headers["idempotency-key"] == "k" for request in posts)
 
 
+@pytest.mark.threat(17)
 @pytest.mark.parametrize("hostile", ["ee_1/offboard", "../employers", "a?x=1", "a#b", "a%2fb", "a b", "ü", "a/../.."])
 async def test_a_hostile_id_stays_one_segment_of_the_path(hostile: str) -> None:
     kota = Kota([ok(EMPLOYEE)])
@@ -75,6 +76,7 @@ async def test_a_hostile_id_stays_one_segment_of_the_path(hostile: str) -> None:
     assert not {"?", "#"} & set(raw_path)
 
 
+@pytest.mark.threat(17)
 @pytest.mark.parametrize("impossible", ["", ".", "..", "a\0b", "a\nb", "x" * 256, "\ud800"])
 async def test_an_id_that_can_name_nothing_is_not_found_without_a_call(impossible: str) -> None:
     kota = Kota([ok(EMPLOYEE)])
@@ -205,6 +207,7 @@ class Drip(httpx.AsyncByteStream):
         self.closed = True
 
 
+@pytest.mark.threat(17)
 async def test_an_answer_that_trickles_for_ever_is_cut_off_by_the_clock() -> None:
     drip = Drip(b"")
     client = client_of(Kota(lambda _: httpx.Response(200, stream=drip)), timeouts=Timeouts(write=0.02))
@@ -214,6 +217,7 @@ async def test_an_answer_that_trickles_for_ever_is_cut_off_by_the_clock() -> Non
     assert drip.closed
 
 
+@pytest.mark.threat(17)
 async def test_an_answer_that_is_too_large_is_cut_off_by_its_size() -> None:
     drip = Drip(b"x" * 100)
     client = client_of(Kota(lambda _: httpx.Response(200, stream=drip)), max_response_bytes=1000)
@@ -223,6 +227,7 @@ async def test_an_answer_that_is_too_large_is_cut_off_by_its_size() -> None:
     assert drip.closed
 
 
+@pytest.mark.threat(17)
 async def test_a_compressed_answer_is_bounded_by_what_it_unpacks_to() -> None:
     bomb = gzip.compress(b" " * 10_000_000)
     kota = Kota(lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, content=bomb))
@@ -258,6 +263,7 @@ async def test_calls_are_told_to_whoever_watches() -> None:
     assert [type(attempt.error).__name__ for attempt in attempts] == ["KotaServerError", "NoneType"]
 
 
+@pytest.mark.threat(17)
 async def test_a_redirect_is_not_followed() -> None:
     kota = Kota([httpx.Response(307, headers={"location": "https://elsewhere.example/"})])
     with pytest.raises(KotaUnreadable, match="status=307"):
@@ -265,6 +271,7 @@ async def test_a_redirect_is_not_followed() -> None:
     assert len(kota.requests) == 1
 
 
+@pytest.mark.threat(17)
 async def test_an_opened_client_calls_with_the_key_and_ignores_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     kota = Kota([ok(EMPLOYER)])

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from app.kota import Refusal, SignatureRefused, shape, sign, verify
 
+pytestmark = pytest.mark.threat(10)
+
+
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 SECRET = b"whsec_made-up"
 TOLERANCE = timedelta(seconds=300)

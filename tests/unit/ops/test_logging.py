@@ -56,6 +56,7 @@ def test_context_of_a_request_is_on_every_line_of_ours_and_of_others(lines: Line
     assert (theirs["event"], theirs["logger"], theirs["level"]) == ("theirs too", "some.library", "warning")
 
 
+@pytest.mark.threat(13)
 @pytest.mark.parametrize("pass_error", [True, False], ids=["passed", "being handled"])
 def test_exception_is_told_without_text_and_without_locals(lines: Lines, *, pass_error: bool) -> None:
     local = SECRET + " in a local"
@@ -91,6 +92,7 @@ async def test_what_asyncio_says_of_a_forgotten_exception_does_not_quote_it(line
     assert SECRET not in json.dumps(line)
 
 
+@pytest.mark.threat(13)
 def test_libraries_that_would_log_addresses_and_statements_are_kept_quiet(lines: Lines) -> None:
     for name in ("httpx", "httpcore.connection", "uvicorn.access", "sqlalchemy.engine.Engine"):
         logging.getLogger(name).info("GET https://test.api.kota.io/employees/em_1")
@@ -110,6 +112,7 @@ def test_uvicorn_writes_through_the_same_renderer(lines: Lines) -> None:
     assert [line["event"] for line in lines()] == ["Application startup complete."]
 
 
+@pytest.mark.threat(13)
 def test_record_that_does_not_fit_its_format_fails_nobody_and_shows_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

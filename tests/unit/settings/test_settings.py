@@ -59,6 +59,7 @@ def test_every_fault_is_listed_at_once(faults: Faults) -> None:
     assert len(found) == 11
 
 
+@pytest.mark.threat(26)
 @pytest.mark.parametrize(
     "spoiled",
     [MARK, f"http://[{MARK}]/", f"https://{MARK}:{MARK}@host", f"postgresql://u:{MARK}@[{MARK}/db", f"{MARK}," * 3],
@@ -72,6 +73,7 @@ def test_no_fault_shows_a_value(faults: Faults, spoiled: str) -> None:
     assert MARK not in "\n".join(found)
 
 
+@pytest.mark.threat(26)
 def test_settings_show_no_secret(load: Load) -> None:
     settings = load(
         DATABASE_URL=f"postgresql://u:{MARK}@127.0.0.1/db",
@@ -106,6 +108,7 @@ def test_encryption_keys_keep_their_order(load: Load, faults: Faults) -> None:
     assert names(faults(ENCRYPTION_KEYS=",")) == {"ENCRYPTION_KEYS"}
 
 
+@pytest.mark.threat(26)
 @pytest.mark.parametrize(
     ("key", "url", "fits"),
     [
@@ -132,6 +135,7 @@ def test_live_key_without_an_address_does_not_go_to_the_test_host(faults: Faults
     assert names(faults(KOTA_API_KEY=LIVE_KEY)) == {"KOTA_API_KEY"}
 
 
+@pytest.mark.threat(26)
 @pytest.mark.parametrize(("name", "value"), [("DEV_SIGNING_KEY", PRIVATE_PEM), ("LOG_FORMAT", "console")])
 def test_what_is_for_development_does_not_stand_beside_a_live_key(
     load: Load, faults: Faults, name: str, value: str
@@ -142,6 +146,7 @@ def test_what_is_for_development_does_not_stand_beside_a_live_key(
     load(**live, **{name: None})
 
 
+@pytest.mark.threat(26)
 def test_beside_a_live_key_everything_is_fetched_and_told_over_https(load: Load, faults: Faults) -> None:
     plain = {
         "KOTA_SCRIPT_URL": "http://cdn.example.com/kota.js",

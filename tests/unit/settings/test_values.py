@@ -91,6 +91,7 @@ def test_origin_is_taken_as_browsers_send_it(load: Load, origin: str) -> None:
     assert load(FRONTEND_ORIGINS=origin).frontend_origins == (origin,)
 
 
+@pytest.mark.threat(12)
 @pytest.mark.parametrize(
     "origin",
     [

@@ -20,6 +20,7 @@ PEM = ec.generate_private_key(ec.SECP256R1()).private_bytes(
 )
 
 
+@pytest.mark.threat(20)
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
@@ -48,10 +49,12 @@ def test_what_says_that_it_is_made_up_is_none(text: str) -> None:
     assert list(findings(text)) == []
 
 
+@pytest.mark.threat(20)
 def test_nothing_that_git_tracks_holds_a_secret() -> None:
     assert main() == 0
 
 
+@pytest.mark.threat(20)
 def test_known_vulnerability_fails_and_an_unreachable_database_warns() -> None:
     clean = {"dependencies": [{"name": "a", "version": "1", "vulns": []}]}
     holed = {"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "CVE-1"}]}]}
@@ -62,6 +65,7 @@ def test_known_vulnerability_fails_and_an_unreachable_database_warns() -> None:
         assert (status, said.partition(":")[0]) == (0, "warning")
 
 
+@pytest.mark.threat(20)
 def test_bill_of_materials_names_every_pinned_package_with_its_hashes() -> None:
     document = bill(ROOT)
     pinned = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line and line[0] != " "]
