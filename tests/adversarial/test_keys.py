@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,24 +62,24 @@ def near(key: str) -> dict[str, str]:
 @pytest.mark.threat(5)
 @pytest.mark.parametrize("what", near("x" * 43))
 @pytest.mark.parametrize("kept", ["in the settings", "in the database"])
-async def test_what_is_nearly_the_key_is_no_key(app: RunningApp, host: Host, kept: str, what: str) -> None:
+async def test_what_is_nearly_the_key_is_no_key(shared_app: RunningApp, host: Host, kept: str, what: str) -> None:
     key = host.service_key
     if kept == "in the database":
-        async with app.app.state.services.sessions.begin() as session:
-            key = await create_key(session, "tests-2", scopes=[Scope.ADMIN])
-    answer = await app.http.get(AUDIT, headers={"Authorization": f"Bearer {near(key)[what]}"})
+        async with shared_app.app.state.services.sessions.begin() as session:
+            key = await create_key(session, f"near-{secrets.token_hex(8)}", scopes=[Scope.ADMIN])
+    answer = await shared_app.http.get(AUDIT, headers={"Authorization": f"Bearer {near(key)[what]}"})
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
-    assert (await app.http.get(AUDIT, headers={"Authorization": f"Bearer {key}"})).status_code == 200
+    assert (await shared_app.http.get(AUDIT, headers={"Authorization": f"Bearer {key}"})).status_code == 200
 
 
 @pytest.mark.threat(25)
 @pytest.mark.parametrize("right", [0, 1, 2, None])
 async def test_every_key_of_the_settings_is_compared_whichever_it_is(
-    app: RunningApp, compared: list[tuple[bytes, bytes]], right: int | None
+    shared_app: RunningApp, compared: list[tuple[bytes, bytes]], right: int | None
 ) -> None:
     keys = ["first", "second", "third"]
     entries = [f"{key}:{digest_of(key).hex()}" for key in keys]
-    service = ServiceKeys(entries, sessions=app.app.state.services.sessions, limit=RateLimit(600))
+    service = ServiceKeys(entries, sessions=shared_app.app.state.services.sessions, limit=RateLimit(600))
     given = "none of them" if right is None else keys[right]
     if right is None:
         with pytest.raises(Unauthenticated):
@@ -91,13 +92,13 @@ async def test_every_key_of_the_settings_is_compared_whichever_it_is(
 
 @pytest.mark.threat(25)
 async def test_key_of_the_database_is_found_by_its_digest_and_compared_at_the_end(
-    app: RunningApp, compared: list[tuple[bytes, bytes]]
+    shared_app: RunningApp, compared: list[tuple[bytes, bytes]]
 ) -> None:
-    services = app.app.state.services
+    services = shared_app.app.state.services
     async with services.sessions.begin() as session:
-        key = await create_key(session, "kept", scopes=[Scope.ADMIN])
+        key = await create_key(session, f"kept-{secrets.token_hex(8)}", scopes=[Scope.ADMIN])
     with sent_values(services.engine) as sent:
-        assert (await app.http.get(AUDIT, headers={"Authorization": f"Bearer {key}"})).status_code == 200
+        assert (await shared_app.http.get(AUDIT, headers={"Authorization": f"Bearer {key}"})).status_code == 200
     assert digest_of(key) in sent
     assert key not in sent
     assert compared[-1] == (digest_of(key), digest_of(key))
@@ -108,18 +109,18 @@ async def test_key_of_the_database_is_found_by_its_digest_and_compared_at_the_en
 def test_every_signature_is_compared_with_every_secret(
     compared: list[tuple[bytes, bytes]], right: tuple[int, int] | None
 ) -> None:
-    secrets = [b"newer", b"older"]
+    newer_and_older = [b"newer", b"older"]
     timestamp = str(int(NOW.timestamp()))
-    macs = [hmac.digest(secret, timestamp.encode() + b"." + BODY, hashlib.sha256) for secret in secrets]
+    macs = [hmac.digest(secret, timestamp.encode() + b"." + BODY, hashlib.sha256) for secret in newer_and_older]
     candidates = [bytes([number]) * 32 for number in range(3)]
     if right is not None:
         candidates[right[1]] = macs[right[0]]
     header = ",".join([f"t={timestamp}", *(f"v{n}={candidate.hex()}" for n, candidate in enumerate(candidates))])
     if right is None:
         with pytest.raises(SignatureRefused):
-            check(header, secrets)
+            check(header, newer_and_older)
     else:
-        check(header, secrets)
+        check(header, newer_and_older)
     assert compared == [(candidate, mac) for candidate in candidates for mac in macs]
 
 

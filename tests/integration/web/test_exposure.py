@@ -69,6 +69,18 @@ async def test_configured_origin_may_ask_and_read_when_to_come_back(app: Running
         "https://app.example.com/",
         "https://APP.example.com",
         "https://sub.app.example.com",
+        "https://app.example.com.",
+        "https://app.example.com@evil.test",
+        "https://app.example.com%60.evil.test",
+        "https://app.example.com, https://evil.test",
+        "https://app.example.com https://evil.test",
+        "https://app_example.com",
+        "https://appxexample.com",
+        "HTTPS://app.example.com",
+        "https://app.example.com:443",
+        "https://localhost",
+        "file://",
+        "chrome-extension://app.example.com",
         "null",
         "*",
         "",
@@ -81,6 +93,7 @@ async def test_no_other_origin_may(app: RunningApp, origin: str) -> None:
         await app.http.post("/sessions", headers={"Origin": origin}),
     ):
         assert "access-control-allow-origin" not in answer.headers
+        assert "access-control-allow-credentials" not in answer.headers
         assert not answer.is_success
 
 
