@@ -98,7 +98,7 @@ class _Run(Generic[Job]):
         try:
             async with self._sessions.begin() as session:
                 jobs = await self._lane.claim(session, room)
-        except DATABASE_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 - a row that cannot be read must not end the worker for all lanes
             report("queue.claim.failed", error, name=self._lane.name)
             return False
         now = time.monotonic()

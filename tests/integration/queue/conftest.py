@@ -10,7 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.encryption import Keyring
 from app.db.engine import Sessions, create_engine, create_sessions
 from app.models import KotaResource
+from app.ops.logging import configure_logging
 from tests.databases import NewDatabase
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_in_production() -> None:
+    # Without it a fault is printed with the values of all variables, which takes seconds each.
+    configure_logging(level="warning", fmt="json")
 
 
 @pytest.fixture

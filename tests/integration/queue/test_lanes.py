@@ -216,6 +216,28 @@ async def test_job_that_gives_up_its_own_task_is_no_surprise(
     assert unexpected_errors(rows.NAME) == before
 
 
+async def test_claim_that_raises_is_counted_and_tried_again(
+    sessions: Sessions, silent_bell: Bell, add_rows: AddRows
+) -> None:
+    await add_rows("a")
+    before = unexpected_errors(rows.NAME)
+    tries = 0
+
+    async def claim(session: AsyncSession, limit: int) -> Sequence[rows.Job]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise LookupError("no key for this row")
+        return await rows.claim(session, limit)
+
+    async def work(job: rows.Job) -> None:
+        await rows.settle(sessions, job)
+
+    async with running(replace(rows.lane(work), claim=claim), sessions, silent_bell):
+        await all_done(sessions, 1)
+    assert unexpected_errors(rows.NAME) == before + 1
+
+
 async def test_claim_that_the_database_refuses_is_counted_and_tried_again(
     sessions: Sessions, silent_bell: Bell, add_rows: AddRows
 ) -> None:

@@ -79,6 +79,7 @@ class Chaos(threading.Thread):
         wait_until(lambda: self._is_up(process), seconds=120)
         steps = self._freeze(process, wanted, look=self._look_at_api if of_api else self._look_at_worker)
         process.kill()
+        print(f"killed {process.name}: {', '.join(sorted(steps)) or 'at rest'}")
         self.hits.update(steps)
         self.done[process.name] += 1
         if of_api:
