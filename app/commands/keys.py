@@ -95,6 +95,7 @@ def new_encryption_key() -> None:
 @keys.command()
 def rotate_encryption() -> None:
     """Bring everything under the first of ENCRYPTION_KEYS, while the service runs. Started again, it goes on."""
+    import app.models  # noqa: F401 - tables are known once they are imported
     from app.db.engine import create_sessions
     from app.db.rotation import Rotation, rotate
 

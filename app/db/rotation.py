@@ -41,14 +41,21 @@ def encrypted_columns() -> list[Column[Any]]:
     ]
 
 
+class NoTables(Exception):
+    """The caller has not imported the models: nothing would be rotated, and it would look as if all were done."""
+
+
 async def rotate(sessions: Sessions, keyring: Keyring) -> list[Rotation]:
-    """Re-encrypt what is under an older key. Raises Undecryptable if a value's key is not configured.
+    """Re-encrypt what is under an older key. Raises Undecryptable if a value's key is not configured, and NoTables.
 
     Writers are not held up: a batch locks its rows for some milliseconds, and a value that changed meanwhile is left
     to whoever changed it.
     """
     done = []
-    for column in encrypted_columns():
+    columns = encrypted_columns()
+    if not columns:
+        raise NoTables
+    for column in columns:
         name = f"{column.table.name}.{column.name}"
         rotated, left = 0, 1
         for _ in range(PASSES):

@@ -63,7 +63,7 @@ class BareRoute(APIRoute):
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=BareRoute)
 
 
-NAME = {"type": "string", "minLength": 1, "pattern": r"^[^\x00\ud800-\udfff]+$"}
+NAME = {"type": "string", "minLength": 1, "pattern": r"^[^\x00]+$"}
 DELIVERY = {
     "required": True,
     "content": {
