@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.leaks import decoded_bytea, leaks
+from tests.support.people import Known
 
 VALUE = "Zoë O'Made/Up+1"
 
@@ -32,3 +33,11 @@ def test_other_values_are_not_found() -> None:
 def test_bytes_of_a_dump_are_read() -> None:
     dump = f"COPY t (body) FROM stdin;\n\\\\x{VALUE.encode().hex()}\t1".encode()
     assert leaks({"dump": decoded_bytea(dump)}, [VALUE]) != []
+
+
+def test_every_value_of_a_made_up_person_is_known_and_found() -> None:
+    known = Known()
+    record = known.employee("acme", "Found1")
+    found = leaks({"a log": json.dumps(record).encode()}, known.values)
+    assert len(known.values) >= 10
+    assert {value for value in known.values if not any(value[:6] in line for line in found)} == set()
