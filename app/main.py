@@ -74,8 +74,12 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
     install_problem_handlers(app)
     install_openapi(app)
     for router in ROUTERS:
-        # Not `include_router`, which matches each request twice over to let routers change while the application runs.
-        app.router.routes.extend(routes_of(router, only=settings.serve_only))
+        part = part_of(router, settings.serve_only)
+        if router is webhooks_router:
+            # Included, it would match every delivery twice over, for the sake of dependencies that it does not have.
+            app.router.routes.extend(part.routes)
+        else:
+            app.include_router(part)
     if settings.frontend_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -89,14 +93,18 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
     return app
 
 
-def routes_of(router: APIRouter, *, only: Literal["public", "internal"] | None) -> list[APIRoute]:
+def part_of(router: APIRouter, only: Literal["public", "internal"] | None) -> APIRouter:
     """The routes of `router` that face the internet, or those that do not: health is on both sides."""
-    return [
+    if only is None:
+        return router
+    part = APIRouter()
+    part.routes = [
         route
         for route in router.routes
         if isinstance(route, APIRoute)
-        and (only is None or route.path.startswith("/health/") or is_internal(route.path) is (only == "internal"))
+        and (route.path.startswith("/health/") or is_internal(route.path) is (only == "internal"))
     ]
+    return part
 
 
 def is_internal(path: str) -> bool:

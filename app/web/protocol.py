@@ -28,6 +28,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._in_head = True
         self._in_tail = False
+        self._got_on = False
         self._head = 0
         self._timer: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
@@ -43,12 +44,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._got_on = False
         super().data_received(data)
         if self._timer is None and getattr(self.cycle, "response_complete", True):
             # Line breaks that begin no request stopped the clock of an idle connection.
             self._give(self.head_within)
-        # The parser keeps an unfinished header to itself, so what came is counted here.
-        if (self._in_head or self._in_tail) and not self.transport.is_closing():
+        # The parser keeps an unfinished header to itself, so what came is counted here: not what ended something else.
+        if (self._in_head or self._in_tail) and not self._got_on and not self.transport.is_closing():
             self._head += len(data)
             if self._head > MAX_HEAD:
                 self.send_400_response("The request's head is too large.")
@@ -86,14 +88,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_chunk_header(self) -> None:
         """The parser's word that a chunk begins. After the last one, which has no body, come the trailers."""
-        self._in_tail, self._head = True, 0
+        self._in_tail, self._got_on, self._head = True, True, 0
 
     def on_body(self, body: bytes) -> None:
-        self._in_tail = False
+        self._in_tail, self._got_on = False, True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_tail = False
+        self._in_tail, self._got_on = False, True
         self._give(None)
         super().on_message_complete()
 

@@ -136,6 +136,15 @@ async def test_trailers_are_neither_taken_nor_kept(patient: int, tail: bytes) ->
     assert b"201" not in answer
 
 
+@pytest.mark.parametrize("size", [1, 1_000, 40_000, 100_000])
+async def test_chunks_of_any_size_are_taken_wherever_they_are_cut(patient: int, size: int) -> None:
+    head = request(CHUNKED, line=b"POST /webhooks/kota HTTP/1.1")
+    chunk = b"a" * size + b"\r\n"
+    # What follows a chunk's header comes later.
+    pieces = [head + b"%x\r\n" % size, *[chunk + b"%x\r\n" % size] * 4, chunk + b"0\r\n", b"\r\n"]
+    assert (await exchange(patient, *pieces)).startswith(b"HTTP/1.1 401")
+
+
 async def test_answer_to_a_trailer_says_what_was_wrong(patient: int) -> None:
     whole = request(CHUNKED, line=POST, body=b"0\r\nAuthorization: Bearer x\r\n\r\n")
     assert b"Trailers are not taken." in await exchange(patient, whole)
