@@ -4,6 +4,7 @@ Kota's documents disagree with each other here: `created_at` or `created`, `vers
 of it is accepted. Only a type and an id are demanded; what happened is read from Kota, never from `data`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,8 @@ from app.kota.times import read_instant
 from app.kota.wire import Unparsable, parse, unparse
 
 _MAX_ID_LENGTH = 255
+# JSON can spell NUL and half a surrogate pair; PostgreSQL can store neither.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 EventVersion = Literal["v1", "v2"]
 
@@ -83,8 +86,7 @@ def _name(content: Mapping[str, Any], key: str, *, longest: int | None = None) -
         raise NotAnEvent(f"{key} is not a non-empty string")
     if longest is not None and len(value) > longest:
         raise NotAnEvent(f"{key} is longer than {longest} characters")
-    # JSON can spell NUL and half a surrogate pair; PostgreSQL can store neither.
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _UNSTORABLE.search(value):
         raise NotAnEvent(f"{key} has characters that cannot be stored")
     return value
 

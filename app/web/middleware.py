@@ -3,10 +3,12 @@
 import re
 import time
 from contextlib import suppress
-from uuid import uuid4
+from functools import cache
+from secrets import token_hex
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +23,7 @@ BODY_LIMITS = {"/webhooks/kota": MIB, "/internal/batches": 64 * MIB}
 """Bytes by path; anything else is JSON of at most `BODY_LIMIT`."""
 BODY_LIMIT = 256 * 1024
 QUIET = {"/health/live", "/health/ready", "/metrics"}
-SECURITY_HEADERS = {
+_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -31,6 +33,7 @@ SECURITY_HEADERS = {
     # Next to nothing here is for everybody; a route that is says so.
     "Cache-Control": "no-store",
 }
+SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -56,10 +59,12 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answer = MutableHeaders(scope=message)
-                answer["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    answer.setdefault(name, value)
+                given = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(header for header in SECURITY_HEADERS if header[0] not in given),
+                    (b"x-request-id", request_id.encode()),
+                ]
             await send(message)
 
         limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
@@ -70,15 +75,26 @@ class RequestContext:
             route = getattr(scope.get("route"), "path", "unmatched")
             # A method may be any word; a label may not.
             method = scope["method"] if scope["method"] in METHODS else "other"
-            HTTP_REQUESTS.labels(method, route, status).inc()
-            HTTP_SECONDS.labels(route).observe(seconds)
+            _counter(method, route, status).inc()
+            _histogram(route).observe(seconds)
             if route not in QUIET:
                 log.info("web.request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 
+# Finding the child of some labels costs more than counting. Routes, methods and statuses are few.
+@cache
+def _counter(method: str, route: str, status: int) -> Counter:
+    return HTTP_REQUESTS.labels(method, route, status)
+
+
+@cache
+def _histogram(route: str) -> Histogram:
+    return HTTP_SECONDS.labels(route)
+
+
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
-    return given if ACCEPTED_REQUEST_ID.fullmatch(given) else uuid4().hex
+    return given if ACCEPTED_REQUEST_ID.fullmatch(given) else token_hex(16)
 
 
 def _declared_length(headers: Headers) -> int:

@@ -23,6 +23,7 @@ from app.webhooks.store import STORED, NewEvent, store_delivered
 log = structlog.get_logger(__name__)
 
 _BETWEEN_RINGS = 0.05
+_QUIET_TURNS = 5
 LOST = (OSError, SQLAlchemyError, TimeoutError)
 
 
@@ -54,6 +55,10 @@ class Limits:
 class _Waiting:
     event: NewEvent
     outcome: asyncio.Future[Outcome] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def fail(self, retry_after: int) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(NotStored(retry_after=retry_after))
 
 
 class Intake:
@@ -99,13 +104,12 @@ class Intake:
         self._waiting.append(waiting)
         self._waiting_bytes += len(event.body)
         self._arrived.set()
+        too_late = asyncio.get_running_loop().call_later(limits.wait.total_seconds(), waiting.fail, limits.retry_after)
         try:
-            async with asyncio.timeout(limits.wait.total_seconds()):
-                # Shielded: a caller that goes away must not cancel what others wait for.
-                return await asyncio.shield(waiting.outcome)
-        except TimeoutError:
-            waiting.outcome.cancel()
-            raise NotStored(retry_after=limits.retry_after) from None
+            # A caller that goes away cancels its own outcome and nothing else: the event is stored all the same.
+            return await waiting.outcome
+        finally:
+            too_late.cancel()
 
     async def _flush_forever(self) -> None:
         while not (self._stopping and not self._waiting):
@@ -117,11 +121,15 @@ class Intake:
             await self._flush(self._next_group())
 
     async def _while_more_arrive(self) -> None:
-        """Give way for as long as each turn of the event loop brings a delivery that can join this group."""
-        waiting = 0
-        while waiting < len(self._waiting) < self._limits.per_flush:
-            waiting = len(self._waiting)
+        """Give way until a few turns of the event loop in a row bring no delivery that can join this group.
+
+        Those who were just answered are about to send their next one: without this, small groups lead to small groups.
+        """
+        waiting, quiet = len(self._waiting), 0
+        while quiet < _QUIET_TURNS and waiting < self._limits.per_flush:
             await asyncio.sleep(0)
+            quiet = 0 if len(self._waiting) > waiting else quiet + 1
+            waiting = len(self._waiting)
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -146,8 +154,7 @@ class Intake:
                 return
             log.warning("webhooks.store.failed", error=type(error).__name__, events=len(group))
             for waiting in group:
-                if not waiting.outcome.done():
-                    waiting.outcome.set_exception(NotStored(retry_after=self._limits.retry_after))
+                waiting.fail(self._limits.retry_after)
             return
         if new:
             self._stored.set()

@@ -23,7 +23,7 @@ from tests.bench.result import Result, percentile
 from tests.processes import wait_until
 from tests.support.stack import STOP, Stack
 
-CONNECTIONS, EVENTS, ROUNDS = 32, int(os.environ.get("BENCH_EVENTS", "6000")), 3
+CONNECTIONS, EVENTS, ROUNDS = 32, int(os.environ.get("BENCH_EVENTS", "15000")), 3
 STORED = int(os.environ.get("BENCH_STORED", "5000000"))
 FILLER = "x" * 700
 _ids = random.Random(20260302)  # noqa: S311 - the same events every time
