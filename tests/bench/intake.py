@@ -23,7 +23,7 @@ from tests.bench.result import Result, percentile
 from tests.processes import wait_until
 from tests.support.stack import STOP, Stack
 
-CONNECTIONS, EVENTS, ROUNDS = 32, int(os.environ.get("BENCH_EVENTS", "15000")), 3
+CONNECTIONS, EVENTS, ROUNDS = 32, int(os.environ.get("BENCH_EVENTS", "10000")), 5
 STORED = int(os.environ.get("BENCH_STORED", "5000000"))
 FILLER = "x" * 700
 _ids = random.Random(20260302)  # noqa: S311 - the same events every time
@@ -52,9 +52,11 @@ def run(folder: Path) -> list[Result]:
             Result("intake: p99", _p99(ours), _p99(naive), "ms", "<=", 1.0),
         ]
         if STORED:
+            # Measured anew: what took turns with the naive intake met another machine.
+            empty = [_load(stack, ours_port) for _ in range(ROUNDS)]
             asyncio.run(_fill(stack.postgres.url))
             full = [_load(stack, ours_port) for _ in range(ROUNDS)]
-            results.append(Result(f"intake: with {STORED:,} stored", _rate(full), _rate(ours), "/s", ">=", 0.9))
+            results.append(Result(f"intake: with {STORED:,} stored", _rate(full), _rate(empty), "/s", ">=", 0.9))
     return results
 
 
