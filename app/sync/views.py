@@ -163,8 +163,11 @@ async def list_records(
 def _after(page: Page) -> Any:
     try:
         moment, ref = page.after or ()
+        at = datetime.fromisoformat(moment)
         # In UTC, where a year 1 that is not there yet, or a year 10000, is refused.
-        at = datetime.fromisoformat(moment).astimezone(UTC)
+        in_utc = at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise bad_cursor() from None
-    return tuple_(at, ref)
+    if at.tzinfo is None:
+        raise bad_cursor()
+    return tuple_(in_utc, ref)

@@ -139,6 +139,21 @@ async def test_an_event_of_a_finalized_report_freezes_its_lines(payroll: Payroll
     assert (await payroll.get(f"/{report}")).json() == frozen
 
 
+async def test_a_final_report_is_frozen_once_two_readings_agree(payroll: Payroll) -> None:
+    report = await payroll.open_report([line(10)])
+    await payroll.sandbox.control("POST", "advance", {"id": report, "status": "finalized"})
+    first = (await payroll.get(f"/{report}")).json()
+    assert (first["status"], first["frozen"]) == ("finalized", False)
+    # Kota's lists had not shown all of it yet.
+    await payroll.set_lines(report, [line(10), line(20)])
+    second = (await payroll.get(f"/{report}")).json()
+    assert (second["lines"], second["frozen"]) == (2, False)
+    third = (await payroll.get(f"/{report}")).json()
+    assert (third["lines"], third["frozen"]) == (2, True)
+    await payroll.set_lines(report, [line(99)])
+    assert (await payroll.get(f"/{report}")).json() == third
+
+
 async def test_one_reads_a_report_at_a_time(payroll: Payroll) -> None:
     report = await payroll.open_report([line(10)])
     await payroll.get(f"/{report}")
