@@ -44,9 +44,21 @@ async def export_reports(settings: Settings, wanted: Filter, folder: Path) -> li
     async with AsyncExitStack() as stack:
         services = await open_services(stack, settings, application_name="kota-bff reports")
         await look(services, wanted)
+        return [await _write(services, report_id, folder) for report_id in await ids_of(services, wanted)]
+
+
+async def ids_of(services: Services, wanted: Filter) -> list[str]:
+    """All reports that fit and are known here, newest period first."""
+    ids: list[str] = []
+    after: tuple[str, ...] | None = None
+    while True:
         async with services.sessions.begin() as session:
-            found = await list_reports(session, wanted, Page(MAX_LIMIT, None))
-        return [await _write(services, report.report.id, folder) for report in found]
+            found = await list_reports(session, wanted, Page(MAX_LIMIT, after))
+        reports = [one.report for one in found[:MAX_LIMIT]]
+        ids += [report.id for report in reports]
+        if len(found) <= MAX_LIMIT:
+            return ids
+        after = (reports[-1].period_from.isoformat(), reports[-1].id)
 
 
 async def _write(services: Services, report_id: str, folder: Path) -> Path:

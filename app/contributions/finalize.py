@@ -45,25 +45,25 @@ async def finalize(services: Services, report_id: str, *, digest: str) -> None:
         await services.kota.finalize_contribution_report(report_id, idempotency_key=str(uuid4()))
     except KotaRejected as error:
         # Perhaps it was finalized a moment ago, by a request whose answer was lost.
-        if (await _fresh(services, report_id)).status != FINALIZED:
+        if (await _fresh(services, report_id, confirmed=digest)).status != FINALIZED:
             raise NotFinalized(kota_trace_id=error.trace_id) from error
     except KotaError as error:
         # Never repeated blindly. Its state tells what happened.
         trace_id = error.trace_id if isinstance(error, KotaProblem) else None
         log.warning("contributions.finalize.unclear", report_id=report_id, error=type(error).__name__)
-        if (await _fresh(services, report_id)).status != FINALIZED:
+        if (await _fresh(services, report_id, confirmed=digest)).status != FINALIZED:
             raise KotaUnavailable(retry_after=5, kota_trace_id=trace_id) from error
     log.info("contributions.report.finalized", report_id=report_id)
-    _require(await _fresh(services, report_id), digest)
+    _require(await _fresh(services, report_id, confirmed=digest), digest)
 
 
-async def _fresh(services: Services, report_id: str) -> ContributionReport:
+async def _fresh(services: Services, report_id: str, *, confirmed: str | None = None) -> ContributionReport:
     """The report with its lines as Kota has them now, or as they were frozen."""
     try:
         known = await known_or_found(services, report_id)
         if known.report.frozen:
             return known.report
-        if await reader_of(services).read_now(report_id) is None:
+        if await reader_of(services).read_now(report_id, confirmed=confirmed) is None:
             raise ReportBusy(retry_after=5)
     except KotaNotFound:
         raise NotFound from None

@@ -1,8 +1,9 @@
 """A look at Kota before an answer: whoever asks for an open report wants to know how it is now."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,7 +23,11 @@ PATIENCE = 20
 log = structlog.get_logger(__name__)
 
 
-def reader_of(services: Services) -> Reader:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def reader_of(services: Services, *, clock: Callable[[], datetime] = _now) -> Reader:
     """Reads reports by the rules of the settings."""
     settings = services.settings
     rules = ReadingRules(
@@ -30,7 +35,7 @@ def reader_of(services: Services) -> Reader:
         refresh=settings.report_refresh,
         backoff=Backoff(settings.event_retry_first, settings.event_retry_longest),
     )
-    return Reader(services.sessions, services.kota, keyring=services.keyring, rules=rules)
+    return Reader(services.sessions, services.kota, keyring=services.keyring, rules=rules, clock=clock)
 
 
 async def look(services: Services, wanted: Filter) -> None:

@@ -6,16 +6,16 @@ one. So a report of any size needs the memory of one page, no transaction waits 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.contributions.reports import Held, Reading, drop_lines, give_up, hold, make_current
+from app.contributions.reports import FINALIZED, Held, Reading, drop_lines, give_up, hold, make_current
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.kota import ContributionLine as KotaLine
@@ -30,6 +30,8 @@ EMPLOYEES_AT_ONCE = 50
 """Employees whose lines are stored together."""
 COLUMNS = tuple(column.name for column in ContributionLine.__table__.columns)
 Row = dict[str, Any]
+LISTS_LAG = timedelta(seconds=10)
+"""Longer than Kota's lists take to show what was written."""
 TRIES = 3
 """How often a report is read that changes while it is read."""
 
@@ -46,27 +48,43 @@ class ReadingRules:
 class Reader:
     """Reads reports. One at a time reads a report, by its lease."""
 
-    def __init__(self, sessions: Sessions, kota: KotaClient, *, keyring: Keyring, rules: ReadingRules) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        kota: KotaClient,
+        *,
+        keyring: Keyring,
+        rules: ReadingRules,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`clock` gives aware moments."""
         self._sessions = sessions
         self._keyring = keyring
         self._kota = kota
+        self._clock = clock
         self.rules = rules
 
-    async def read_now(self, report_id: str) -> Reading | None:
-        """Read it if nobody else does and it is not frozen, else None. Raises KotaError."""
+    async def read_now(self, report_id: str, *, confirmed: str | None = None) -> Reading | None:
+        """Read it if nobody else does and it is not frozen, else None. Raises KotaError.
+
+        `confirmed` is the digest (hex) with which we had it finalized just now.
+        """
         async with self._sessions.begin() as session:
             held = await hold(session, report_id, lease=self.rules.lease)
-        return None if held is None else await self.read(held)
+        return None if held is None else await self.read(held, confirmed=confirmed)
 
-    async def read(self, held: Held) -> Reading | None:
+    async def read(self, held: Held, *, confirmed: str | None = None) -> Reading | None:
         """Read it and make the reading current; None if the lease was lost meanwhile.
 
         Raises KotaError if it could not be read as a whole; that is recorded, and the reading before stays.
         """
+        began = self._clock()
         try:
             found = await self._read_whole(held)
+            frozen = _is_frozen(found, began=began, confirmed=confirmed)
+            again = LISTS_LAG if found.report.status == FINALIZED else self.rules.refresh
             async with self._sessions.begin() as session:
-                await make_current(session, held, found, refresh=self.rules.refresh)
+                await make_current(session, held, found, frozen=frozen, read_again=again)
         except KotaError as error:
             code = (error.error_code if isinstance(error, KotaProblem) else None) or type(error).__name__
             log.warning("contributions.report.unread", report_id=held.report_id, error_code=code)
@@ -126,6 +144,18 @@ async def _copy(session: AsyncSession, keyring: Keyring, held: Held, rows: Seque
     connection = await (await session.connection()).get_raw_connection()
     driver: Any = connection.driver_connection
     await driver.copy_records_to_table(ContributionLine.__tablename__, records=records, columns=COLUMNS)
+
+
+def _is_frozen(found: Reading, *, began: datetime, confirmed: str | None) -> bool:
+    """Whether these are the lines of a final report for good.
+
+    Kota's lists lag behind, and what is frozen with lines missing would stay so: a reading that began too soon after
+    the end of the report is not the last one. The lines that payroll confirmed are, whatever is read later.
+    """
+    if found.report.status != FINALIZED:
+        return False
+    final_since = found.report.finalized_at or found.report.last_updated_at
+    return found.digest.hex() == confirmed or final_since is None or began >= final_since + LISTS_LAG
 
 
 def digest_of(line_digests: Sequence[bytes]) -> bytes:

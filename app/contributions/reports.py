@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, false, func, update
+from sqlalchemy import ColumnElement, delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,8 +18,6 @@ from app.queue.bell import ring
 FINALIZED = "finalized"
 LANE = "contribution_reports"
 """The bell that rings when a report is due to be read."""
-CONFIRMED_AFTER = timedelta(seconds=10)
-"""When a final report is read once more: longer than Kota's lists lag behind."""
 
 
 class ReportChanged(Conflict):
@@ -95,15 +93,13 @@ async def hold_due(
     return [Held(row.id, leases.lease_of(row), row.attempts) for row in rows]
 
 
-async def make_current(session: AsyncSession, held: Held, found: Reading, *, refresh: timedelta) -> None:
+async def make_current(
+    session: AsyncSession, held: Held, found: Reading, *, frozen: bool, read_again: timedelta
+) -> None:
     """The lines stored under this reading become the report's, and those before go; raises `leases.Lost`.
 
-    A finalized report is frozen once two readings in a row agree, and then never read again: Kota's lists lag behind,
-    and what is frozen with lines missing would stay so.
+    A `frozen` report keeps them, and is never read again.
     """
-    final = found.report.status == FINALIZED
-    agree = func.coalesce(ContributionReport.digest == found.digest, false())
-    frozen = agree if final else false()
     await leases.settle(
         session,
         ContributionReport,
@@ -118,7 +114,7 @@ async def make_current(session: AsyncSession, held: Held, found: Reading, *, ref
         read_at=func.now(),
         attempts=0,
         error_code=None,
-        next_attempt_at=case((frozen, None), else_=leases.after(CONFIRMED_AFTER if final else refresh)),
+        next_attempt_at=None if frozen else leases.after(read_again),
     )
     await session.execute(
         delete(ContributionLine).where(

@@ -1,13 +1,17 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
 from app.contributions.looking import reader_of
+from app.contributions.reading import LISTS_LAG
 from app.contributions.reports import record_report
 from app.contributions.work import contributions_lane
+from app.models import ContributionReport
 from app.services import Services
 from tests.databases import NewDatabase
 from tests.integration.sessions.world import employee_row, employer_row, register, store
@@ -60,6 +64,17 @@ class Payroll:
         report = await self.services.kota.get_contribution_report(report_id)
         async with self.services.sessions.begin() as session:
             await record_report(session, report)
+
+    async def read_later(self, report_id: str) -> None:
+        """What the worker's lane does once Kota's lists have caught up."""
+        reader = reader_of(self.services, clock=lambda: datetime.now(UTC) + LISTS_LAG)
+        assert await reader.read_now(report_id) is not None
+
+    async def is_due_within(self, time: timedelta) -> bool:
+        """Whether the worker's lane will read a report soon."""
+        async with self.services.sessions() as session:
+            soon = ContributionReport.next_attempt_at <= func.now() + time
+            return bool(await session.scalar(select(func.count()).select_from(ContributionReport).where(soon)))
 
     async def read_due(self) -> None:
         """What the worker's lane does."""

@@ -6,6 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.contributions.export import ids_of
+from app.contributions.looking import look
+from app.contributions.queries import Filter
+from app.web.pagination import MAX_LIMIT
 from tests.integration.contributions.conftest import Payroll
 from tests.integration.contributions.lines import line
 
@@ -46,3 +50,11 @@ async def test_no_report_is_said_and_fails(payroll: Payroll, tmp_path: Path) -> 
     await payroll.open_report(period=MARCH)
     code, said = await export(tmp_path, "--month", "4")
     assert (code, "There is no such report" in said) == (1, True)
+
+
+async def test_more_reports_than_a_page_holds_are_all_found(payroll: Payroll) -> None:
+    opened = {await payroll.open_report(period=MARCH) for _ in range(MAX_LIMIT + 1)}
+    await look(payroll.services, Filter())
+    found = await ids_of(payroll.services, Filter())
+    assert len(found) == len(opened)
+    assert set(found) == opened
