@@ -71,9 +71,10 @@ async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -
 async def _erase_notifications(session: AsyncSession, kota_id: str) -> None:
     theirs = Notification.kota_employee_id == kota_id
     messages = select(func.concat("notification/", Notification.id)).where(theirs)
-    # What is still on its way to the host is emptied by its delivery.
-    undelivered = OutboxMessage.object.in_(messages) & (OutboxMessage.state == OutboxState.DEAD)
-    await session.execute(update(OutboxMessage).where(undelivered).values(content=None))
+    # Gone, and not emptied: a message without its content could be told again, and would say that there is nothing.
+    # What was delivered is a version number and no more.
+    untold = OutboxMessage.object.in_(messages) & (OutboxMessage.state != OutboxState.DELIVERED)
+    await session.execute(delete(OutboxMessage).where(untold))
     await session.execute(delete(Notification).where(theirs))
 
 

@@ -69,6 +69,19 @@ async def fill(app: RunningApp, **mary: Any) -> None:
     )
 
 
+@pytest.mark.threat(15)
+@pytest.mark.parametrize("state", [OutboxState.DEAD, OutboxState.PENDING])
+async def test_what_the_host_was_not_told_yet_goes_as_well(app: RunningApp, host: Host, state: OutboxState) -> None:
+    await fill(app)
+    services = app.app.state.services
+    async with services.sessions.begin() as session:
+        await session.execute(update(OutboxMessage).values(state=state))
+    assert (await app.http.delete(MARY, headers=host.service)).status_code == 204
+    replay = f"/internal/outbox/notification/{WAITING}/replay"
+    assert (await app.http.post(replay, headers=host.service)).status_code == 404
+    assert (await app.http.get("/internal/outbox", headers=host.service)).json()["items"] == []
+
+
 async def plain_of(app: RunningApp) -> str:
     """Every encrypted value of the database, decrypted."""
     ring, found = app.app.state.services.keyring, []
