@@ -56,9 +56,7 @@ def list_() -> None:
         async with create_sessions(engine).begin() as session:
             for key in await list_keys(session):
                 moments = (key.created_at, key.last_used_at, key.revoked_at)
-                table.add_row(
-                    key.name, ",".join(key.scopes), *(f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in moments)
-                )
+                table.add_row(key.name, ",".join(key.scopes), *map(_minute, moments))
         return table
 
     Console(soft_wrap=True).print(_with_engine(work))

@@ -1,11 +1,15 @@
 """`kota-bff import` and `kota-bff sync`: employers and employees, beside HTTP."""
 
-import asyncio
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from app.commands.running import run
+
+if TYPE_CHECKING:
+    from app.services import Services
 
 sync = typer.Typer(no_args_is_help=True, help="Records and Kota.")
 
@@ -67,20 +71,14 @@ def audit(*, repair: Annotated[bool, typer.Option("--repair", help="Bind and re-
 
     Exit code 1 if anything still differs afterwards.
     """
-    from contextlib import AsyncExitStack
-
     from app.kota import KotaError
-    from app.services import open_services
-    from app.settings import load_settings
     from app.sync import drift
 
-    async def run() -> drift.Report:
-        async with AsyncExitStack() as stack:
-            services = await open_services(stack, load_settings(), application_name="kota-bff audit")
-            return await drift.audit(services.sessions, services.kota, repair=repair)
+    async def work(services: "Services") -> drift.Report:
+        return await drift.audit(services.sessions, services.kota, repair=repair)
 
     try:
-        report = asyncio.run(run())
+        report = run(work, name="kota-bff audit")
     except KotaError as error:
         typer.echo(f"Kota's lists could not be read: {error}", err=True)
         raise typer.Exit(1) from None

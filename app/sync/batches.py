@@ -25,6 +25,8 @@ from app.sync.store import Effect, Outcome, store
 MAX_LINES = 50_000
 CHUNK = 500
 """Lines in one transaction."""
+SILENT = timedelta(minutes=5)
+"""Without a further line for so long, a batch does not arrive any more: a body has two minutes (`app.web.protocol`)."""
 
 
 class UnknownBatch(NotFound):
@@ -123,9 +125,11 @@ def _account(batch_id: UUID, chunk: list[Line], outcomes: dict[str, Outcome]) ->
 
 async def progress(session: AsyncSession, batch_id: UUID) -> dict[str, Any]:
     """`{id, state, total, pending, synced, rejected, unchanged, skipped}`; UnknownBatch if there is none."""
-    batch = await session.get(Batch, batch_id)
-    if batch is None:
+    silent = Batch.updated_at < func.now() - SILENT
+    row = (await session.execute(select(Batch, silent).where(Batch.id == batch_id))).one_or_none()
+    if row is None:
         raise UnknownBatch
+    batch, is_silent = row
     counts: Counter[str] = Counter()
     refused = select(func.count()).where(BatchLine.batch_id == batch_id, BatchLine.version.is_(None))
     counts["rejected"] = await session.scalar(refused) or 0
@@ -142,7 +146,7 @@ async def progress(session: AsyncSession, batch_id: UUID) -> dict[str, Any]:
             counts[name] += count
     return {
         "id": batch.id,
-        "state": _state(batch, pending=counts["pending"]),
+        "state": _state(batch, pending=counts["pending"], is_silent=is_silent),
         "total": batch.total,
         "pending": counts["pending"],
         "synced": counts["synced"],
@@ -152,10 +156,11 @@ async def progress(session: AsyncSession, batch_id: UUID) -> dict[str, Any]:
     }
 
 
-def _state(batch: Batch, *, pending: int) -> str:
+def _state(batch: Batch, *, pending: int, is_silent: bool) -> str:
     if batch.state is BatchState.RECEIVED:
         return "processing" if pending else "done"
-    return batch.state.value
+    # Whoever received it was killed, and nobody else will say so.
+    return BatchState.INCOMPLETE.value if is_silent else batch.state.value
 
 
 def _standing(kind: Kind) -> Any:

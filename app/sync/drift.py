@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
@@ -157,7 +157,9 @@ async def _adopt(sessions: Sessions, kind: Kind, ref: str, item: KotaEmployer | 
         record = await session.get(kind.model, ref, with_for_update={"key_share": True})
         if record is None or record.kota_id is not None:
             return False
-        # A push that is under way settles by its lease; taking the lease away refuses it.
+        # A push that is under way finds the same at Kota, and there is one at a time.
+        if await session.scalar(select(kind.model.lease_until > func.now()).where(kind.model.ref == ref)):
+            return False
         record.lease_token = record.lease_until = None
         await bind(session, kind, record, item)
     return True

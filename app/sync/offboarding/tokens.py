@@ -72,8 +72,8 @@ def check(
 
 
 def digest_of(token: str) -> str:
-    """By which it is known that a token has been used."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    """By which it is known that a token has been used: of what is signed, since one signature has several spellings."""
+    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 def _claims(shown: Shown) -> dict[str, str | None]:

@@ -5,10 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, update
 
 from app.kota import serialise
+from app.models import Batch
 from app.queue.dirty import mark_dirty
 from app.sync.batch_lines import MAX_LINE
+from app.sync.batches import SILENT
 from tests.kota_bodies import employee_body, employer_body
 from tests.support.records import employee_record, employer_record
 from tests.support.sync_world import SyncWorld
@@ -118,6 +121,17 @@ async def test_batch_sent_again_costs_no_call(world: SyncWorld) -> None:
     second = (await world.send_lines(content)).json()
     assert (second["state"], second["unchanged"]) == ("done", 600)
     assert len(await world.requests("POST", "/employees")) == calls
+
+
+async def test_batch_whose_receiver_was_killed_is_incomplete(world: SyncWorld) -> None:
+    async with world.services.sessions.begin() as session:
+        session.add(batch := Batch())
+        await session.flush()
+        path = f"batches/{batch.id}"
+    assert (await world.call("GET", path)).json()["state"] == "receiving"
+    async with world.services.sessions.begin() as session:
+        await session.execute(update(Batch).values(updated_at=func.now() - SILENT))
+    assert (await world.call("GET", path)).json()["state"] == "incomplete"
 
 
 async def test_unknown_batches_and_wrong_media_types_are_refused(world: SyncWorld) -> None:

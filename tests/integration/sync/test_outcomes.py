@@ -1,8 +1,13 @@
 """What happens when Kota, or the worker, does not do what was hoped for: nobody is created twice, nobody is lost."""
 
+from datetime import timedelta
+from uuid import uuid4
+
 import pytest
+from sqlalchemy import func, update
 
 from app.kota import serialise
+from app.models import Employee
 from app.sync.drift import Drift, audit
 from tests.databases import NewDatabase
 from tests.kota_bodies import employee_body, employer_body
@@ -195,6 +200,19 @@ async def test_audit_finds_what_is_missing_doubled_or_in_another_state(world: Sy
     await world.sandbox.control("POST", "reset")
     report = await audit(world.services.sessions, world.services.kota, repair=False)
     assert [finding.drift for finding in report.findings] == [Drift.MISSING_THERE]
+
+
+async def test_audit_leaves_a_record_alone_that_is_being_pushed(world: SyncWorld, acme: str) -> None:
+    await world.stop_worker()
+    await world.call("PUT", "employees/e1", employee_record("acme"), Prefer="respond-async")
+    theirs = await _create(world, "/employees", employee_body(acme, metadata={"id": "e1"}))
+    pushed = update(Employee).values(lease_token=uuid4(), lease_until=func.now() + timedelta(minutes=1))
+    for statement, repaired in ((pushed, False), (update(Employee).values(lease_until=func.now()), True)):
+        async with world.services.sessions.begin() as session:
+            await session.execute(statement)
+        report = await audit(world.services.sessions, world.services.kota, repair=True)
+        (finding,) = [found for found in report.findings if found.kind == "employee"]
+        assert (finding.drift, finding.kota_ids, finding.repaired) == (Drift.NOT_LINKED, (theirs,), repaired)
 
 
 async def _create(world: SyncWorld, path: str, body: dict[str, object]) -> str:
