@@ -23,10 +23,10 @@ from app.contributions.views import (
     LinePage,
     ReportPage,
     ReportWithSums,
+    SumOut,
     digest,
     line_out,
     report_out,
-    sum_out,
 )
 from app.errors import FieldError, InvalidInput
 from app.services import Services
@@ -135,7 +135,9 @@ async def post_finalize(
 async def _with_sums(services: Services, report_id: str) -> ReportWithSums:
     async with snapshot(services, report_id) as (session, found):
         sums = await sums_of(session, found.report)
-    return ReportWithSums(**report_out(found).model_dump(), sums=[sum_out(one) for one in sums])
+    return ReportWithSums(
+        **report_out(found).model_dump(), sums=[SumOut.model_validate(one, from_attributes=True) for one in sums]
+    )
 
 
 def _csv(services: Services, found: FoundReport) -> Response:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from app.contributions.queries import FoundLine, FoundReport, Sum
+from app.contributions.queries import FoundLine, FoundReport
 from app.contributions.table import plain
 
 Amount = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
@@ -111,18 +111,6 @@ def report_out(found: FoundReport) -> ReportOut:
         lines=report.lines,
         digest=digest(found),
         read_at=report.read_at,
-    )
-
-
-def sum_out(one: Sum) -> SumOut:
-    """A sum as it is shown."""
-    return SumOut(
-        payer=one.payer,
-        category=one.category,
-        adjustment=one.adjustment,
-        currency=one.currency,
-        amount=one.amount,
-        lines=one.lines,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -110,10 +111,14 @@ def _line_breaks(value: Any) -> Any:
     return value.replace("\\n", "\n") if isinstance(value, str) else value
 
 
+NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
+"""What a parser of keys raises: for what is none, for one that wants a password, for one that nobody can use."""
+
+
 def _public_key(value: str) -> str:
     try:
         load_pem_public_key(value.encode())
-    except Exception:  # noqa: BLE001 - whatever the parser stumbles over, it is no key
+    except NO_KEY:
         raise ValueError("must be a public key in PEM") from None
     return value
 
@@ -121,7 +126,7 @@ def _public_key(value: str) -> str:
 def _private_key(value: SecretStr) -> SecretStr:
     try:
         load_pem_private_key(value.get_secret_value().encode(), password=None)
-    except Exception:  # noqa: BLE001 - whatever the parser stumbles over, it is no key
+    except NO_KEY:
         raise ValueError("must be a private key in PEM, without a password") from None
     return value
 
