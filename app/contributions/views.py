@@ -24,6 +24,7 @@ class ReportOut(BaseModel):
     status: str
     finalized_at: datetime | None
     frozen: bool
+    """Final, and read when Kota's lists had caught up: its lines stay as they are. Pay from these."""
     lines: int
     digest: str | None = Field(examples=["9f86d081884c7d65"])
     read_at: datetime | None
