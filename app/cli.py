@@ -48,7 +48,7 @@ def serve(
     if only is not None:
         # The processes of several workers read their settings anew.
         os.environ["SERVE_ONLY"] = only
-    _serve("app.main:create_app", host=host, port=port, workers=workers)
+    _serve("app.main:create_served_app", host=host, port=port, workers=workers)
 
 
 @app.command("dev-api", hidden=True)
@@ -86,9 +86,11 @@ def worker() -> None:
     """Bring records to Kota, process its events, and do everything else that is not a request."""
     from uvicorn.loops.auto import auto_loop_factory
 
+    from app.ops.processes import collect_less
     from app.settings import load_settings
     from app.worker import run_worker
 
+    collect_less()
     # uvloop where there is one, as uvicorn chooses for the API: a worker is all input and output as well.
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(run_worker(load_settings()))

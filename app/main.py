@@ -19,7 +19,7 @@ from app.db.engine import create_engine
 from app.events.routes import router as events_router
 from app.notifications.routes import router as notifications_router
 from app.ops.logging import configure_logging
-from app.ops.processes import end_with_parent
+from app.ops.processes import collect_less, end_with_parent
 from app.outbox.routes import router as outbox_router
 from app.privacy.routes import router as privacy_router
 from app.services import Services, open_services
@@ -55,7 +55,7 @@ ROUTERS = (
 
 
 def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
-    """The application; uvicorn calls this in every worker process. Raises BadConfiguration.
+    """The application; uvicorn calls it in every process of `serve`. Raises BadConfiguration.
 
     `kota_transport` takes the place of the network to Kota.
     """
@@ -70,6 +70,8 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
         redoc_url=None,
         # Two addresses of one thing are one too many.
         redirect_slashes=False,
+        # Their spans would carry the texts of exceptions, which may quote a row. Metrics and log lines are ours.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install_problem_handlers(app)
     install_openapi(app)
@@ -90,6 +92,13 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
             max_age=600,
         )
     app.add_middleware(RequestContext)
+    return app
+
+
+def create_served_app() -> FastAPI:
+    """`create_app` for a process that does nothing else. Raises BadConfiguration."""
+    app = create_app()
+    collect_less()
     return app
 
 

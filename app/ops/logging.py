@@ -4,6 +4,7 @@ Events are dotted names with ids beside them. Bodies, names, e-mail addresses, t
 What other libraries log goes through the same renderer; of an exception the type and the places remain.
 """
 
+import json
 import logging
 import sys
 from contextlib import suppress
@@ -45,7 +46,7 @@ def configure_logging(*, level: str, fmt: LogFormat) -> None:
 
 
 def _for_machines() -> list[structlog.types.Processor]:
-    return [_render_exception, structlog.processors.JSONRenderer()]
+    return [_render_exception, _render_json]
 
 
 def _for_people() -> list[structlog.types.Processor]:
@@ -83,6 +84,14 @@ def _render_exception(_logger: object, _method: str, event: structlog.types.Even
     if error is not None:
         event["exception"] = without_texts(error)
     return event
+
+
+# `json.dumps` with any option makes an encoder for every line.
+_encode = json.JSONEncoder(default=repr).encode
+
+
+def _render_json(_logger: object, _method: str, event: structlog.types.EventDict) -> str:
+    return _encode(event)
 
 
 def _error_of(exc_info: object) -> BaseException | None:

@@ -1,6 +1,7 @@
-"""The several processes of one `serve`: they count together, and end together."""
+"""What our processes have in common: those of one `serve` count together and end together, and all collect less."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -48,3 +49,14 @@ def end_with_parent() -> None:
 
         # Readable once the parent has ended.
         loop.add_reader(parent.sentinel, end)
+
+
+def collect_less() -> None:
+    """Keep Python's garbage collector from going through what a process holds for as long as it runs.
+
+    Called by a process that has imported and made what it is about to use. Requests leave next to no cycles behind; to
+    look for them after every 700 objects took a tenth of what a delivery costs, mostly in classes and routes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

@@ -6,6 +6,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.web.transport import TurnWrites
+
 MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers together."""
 HEAD_WITHIN = 20.0
@@ -35,7 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._why: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
-        super().connection_made(transport)
+        super().connection_made(TurnWrites(transport, self.loop))
         self._give(self.head_within)
 
     def connection_lost(self, exc: Exception | None) -> None:

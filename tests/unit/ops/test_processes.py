@@ -1,8 +1,18 @@
+import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 
-from app.ops.processes import FOLDER, counted_together
+from app.ops.processes import FOLDER, collect_less, counted_together
+
+
+@pytest.fixture
+def restored_collector() -> Iterator[None]:
+    threshold = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
 
 
 def test_the_folder_is_named_to_the_processes_and_goes_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +37,15 @@ def test_what_an_earlier_run_left_behind_is_not_added(
 
     assert stale.exists()
     assert os.environ[FOLDER] == str(stale)
+
+
+@pytest.mark.usefixtures("restored_collector")
+def test_what_lasts_is_left_out_of_collections_and_cycles_are_still_found() -> None:
+    collect_less()
+
+    assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
+    cycle: list[object] = []
+    cycle.append(cycle)
+    del cycle
+    assert gc.collect() >= 1
