@@ -45,7 +45,7 @@ Customer = Annotated[str | None, Query(max_length=255, pattern=r"^[^\x00]+$")]
 CSV = "text/csv; charset=utf-8"
 
 
-def get_filter(
+async def get_filter(
     employer_ref: Annotated[Ref | None, Query()] = None,
     year: Annotated[int | None, Query(ge=2000, le=9998)] = None,
     month: Annotated[int | None, Query(ge=1, le=12, description="Only with `year`")] = None,

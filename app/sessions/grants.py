@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func
+from sqlalchemy import func, null, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import lookup_digest
 from app.errors import Conflict, Forbidden, TooManyRequests
 from app.models import Employee, Employer, SessionCount, SessionGrant, SyncState
-from app.models.records import SyncedRecord
 
 RETRY_WHEN_READY = 30
 """Seconds after which a frontend may ask again for a record that is on its way to Kota."""
@@ -81,26 +80,62 @@ class Target:
     external_customer_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """As much of a record as a session needs: to read all of it would be to decrypt it."""
+
+    kota_id: str | None
+    state: SyncState
+    kota_status: str | None
+    employer_ref: str
+    external_customer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Whom a request names, as far as they are stored."""
+
+    employer: Stored | None
+    employee: Stored | None
+
+
 async def count_session(session: AsyncSession, subject_digest: bytes, *, per_minute: int) -> None:
-    """Count one more request of this person; TooManyRequests past the limit. All replicas count in one row."""
+    """Count one more request of this person; TooManyRequests past the limit. All replicas count in one row.
+
+    The transaction does not wait for the disk: a crash may forget what was counted in its last second.
+    """
     minute = func.date_trunc("minute", func.now())
+    no_wait = func.set_config("synchronous_commit", "off", True)
     counted = await session.execute(
         insert(SessionCount)
         .values(subject_digest=subject_digest, minute=minute, count=1)
         .on_conflict_do_update(index_elements=["subject_digest", "minute"], set_={"count": SessionCount.count + 1})
-        .returning(SessionCount.count, 60 - func.date_part("second", func.clock_timestamp()))
+        .returning(SessionCount.count, 60 - func.date_part("second", func.clock_timestamp()), no_wait)
     )
-    count, seconds_left = counted.one()
+    count, seconds_left, _ = counted.one()
     if count > per_minute:
         raise TooManyRequests("Too many sessions in this minute.", retry_after=max(1, round(seconds_left)))
 
 
-async def find_target(session: AsyncSession, request: SessionRequest) -> Target:
+async def find_records(session: AsyncSession, request: SessionRequest) -> Records:
+    """What is stored of the employer, and of the employee if the session is for one."""
+    columns = (Employer.kota_id, Employer.state, Employer.kota_status, Employer.ref, null())
+    employer = (await session.execute(select(*columns).where(Employer.ref == request.employer_ref))).one_or_none()
+    employee = None
+    if request.audience is Audience.EMPLOYEE and request.employee_ref is not None:
+        state = (Employee.kota_id, Employee.state, Employee.kota_status)
+        found = select(*state, Employee.employer_ref, Employee.external_customer_id)
+        employee = (await session.execute(found.where(Employee.ref == request.employee_ref))).one_or_none()
+    return Records(employer and Stored(*employer), employee and Stored(*employee))
+
+
+def target_of(request: SessionRequest, records: Records) -> Target:
     """Whom the session is for at Kota; raises what stands against it. Rights come before states."""
     if request.customer_required and request.external_customer_id is None:
         raise AudienceNotGranted("The identity names no external customer.")
-    employer = await session.get(Employer, request.employer_ref)
-    employee = await _employee(session, request) if request.audience is Audience.EMPLOYEE else None
+    employer, employee = records.employer, records.employee
+    if request.audience is Audience.EMPLOYEE:
+        _check_rights(request, employee)
     if employer is None:
         raise NotReady(retry_after=RETRY_WHEN_READY)
     employer_id = _id_at_kota(employer)
@@ -112,21 +147,19 @@ async def find_target(session: AsyncSession, request: SessionRequest) -> Target:
     return Target(employer_id, _id_at_kota(employee), None)
 
 
-async def _employee(session: AsyncSession, request: SessionRequest) -> Employee | None:
+def _check_rights(request: SessionRequest, employee: Stored | None) -> None:
     if request.employee_ref is None:
         raise AudienceNotGranted("The identity names no employee.")
-    employee = await session.get(Employee, request.employee_ref)
     if employee is None:
-        return None
+        return
     if employee.employer_ref != request.employer_ref:
         raise AudienceNotGranted("The employee is not one of this employer.")
     names_customer = request.external_customer_id is not None or request.customer_required
     if names_customer and employee.external_customer_id != request.external_customer_id:
         raise AudienceNotGranted("The employee is not one of this external customer.")
-    return employee
 
 
-def _id_at_kota(record: SyncedRecord) -> str:
+def _id_at_kota(record: Stored) -> str:
     if record.kota_id is None:
         if record.state is SyncState.REJECTED:
             raise RecordRejected
@@ -143,8 +176,8 @@ async def record_grant(
     session: AsyncSession, request: SessionRequest, *, kind: str, lookup_key: bytes, expires_at: datetime
 ) -> None:
     """Write down who asked, for whom, and until when it is good. The token is not handed in."""
-    session.add(
-        SessionGrant(
+    await session.execute(
+        insert(SessionGrant).values(
             kind=kind,
             audience=request.audience.value,
             subject=request.subject,
@@ -156,7 +189,6 @@ async def record_grant(
             expires_at=expires_at,
         )
     )
-    await session.flush()
 
 
 def subject_digest(subject: str, *, lookup_key: bytes) -> bytes:

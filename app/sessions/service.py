@@ -17,9 +17,10 @@ from app.sessions.grants import (
     SessionRequest,
     Target,
     count_session,
-    find_target,
+    find_records,
     record_grant,
     subject_digest,
+    target_of,
 )
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class SessionPolicy:
 async def open_embed_session(
     sessions: Sessions, kota: KotaClient, request: SessionRequest, *, policy: SessionPolicy
 ) -> EmbedSession:
-    """A fresh token from Kota for whom `request` names. Raises what `find_target` does, TooManyRequests and
+    """A fresh token from Kota for whom `request` names. Raises what `target_of` does, TooManyRequests and
     KotaUnavailable. The grant is on disk before the token is handed over."""
 
     async def ask(target: Target) -> EmbedSession:
@@ -87,12 +88,13 @@ async def _open(
     kind: str,
     policy: SessionPolicy,
 ) -> GrantedT:
-    if policy.per_minute is not None:
-        async with sessions.begin() as session:
+    async with sessions.begin() as session:
+        if policy.per_minute is not None:
             digest = subject_digest(request.subject, lookup_key=policy.lookup_key)
             await count_session(session, digest, per_minute=policy.per_minute)
-    async with sessions.begin() as session:
-        target = await find_target(session, request)
+        records = await find_records(session, request)
+    # Decided outside of the transaction: what is refused has been counted all the same.
+    target = target_of(request, records)
     granted = await _ask_kota(ask, request, target)
     async with sessions.begin() as session:
         await record_grant(session, request, kind=kind, lookup_key=policy.lookup_key, expires_at=granted.expiry)

@@ -69,6 +69,11 @@ async def get_lookup_key(services: ServicesDep) -> bytes:
     return services.lookup_key
 
 
+async def get_request_id(request: Request) -> str:
+    """The id that logs, answers and problems of this request carry."""
+    return request_id_of(request)
+
+
 async def get_now() -> datetime:
     """The time of the request, for rules about days and deadlines."""
     return datetime.now(UTC)
@@ -84,4 +89,4 @@ BellDep = Annotated[Bell, Depends(get_bell)]
 KeyringDep = Annotated[Keyring, Depends(get_keyring)]
 LookupKeyDep = Annotated[bytes, Depends(get_lookup_key)]
 NowDep = Annotated[datetime, Depends(get_now)]
-RequestIdDep = Annotated[str, Depends(request_id_of)]
+RequestIdDep = Annotated[str, Depends(get_request_id)]

@@ -87,7 +87,7 @@ class OffboardingOut(BaseModel):
     offboard_on: date | None
 
 
-def get_context(
+async def get_context(
     caller: OffboardingCaller, sessions: SessionsDep, kota: KotaDep, lookup_key: LookupKeyDep, settings: SettingsDep
 ) -> Context:
     """What an offboarding works with, on behalf of this caller."""

@@ -110,6 +110,13 @@ async def test_person_past_the_limit_is_told_when_to_come_back(app: RunningApp, 
     assert other.status_code == 201
 
 
+async def test_refused_requests_count_as_well(app: RunningApp, host: Host) -> None:
+    headers = host.bearer("nobody", sub="busy")
+    answers = [await app.http.post("/sessions", json={"audience": "employer"}, headers=headers) for _ in range(8)]
+
+    assert {answer.status_code for answer in answers} == {409, 429}
+
+
 @pytest.mark.threat(3)
 @pytest.mark.parametrize(
     ("body", "employee", "claims"),
