@@ -95,10 +95,16 @@ def replay(
 
 @app.command()
 def reconcile(
-    since: Annotated[datetime | None, typer.Option(formats=FORMATS, help="UTC; at most 30 days ago")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=FORMATS, help="Begin then (UTC) at the latest; at most 30 days ago")
+    ] = None,
 ) -> None:
     """Read Kota's own list of events now, and store what no delivery brought."""
     from app.events.reconcile import Reconciler
+
+    begin = _utc(since)
+    if begin is not None and begin > datetime.now(UTC):
+        raise typer.BadParameter("--since lies in the future")
 
     async def work(services: "Services") -> None:
         reconciler = Reconciler(
@@ -109,7 +115,7 @@ def reconcile(
             services.settings.kota_events_version,
             clock=lambda: datetime.now(UTC),
         )
-        typer.echo(f"{await reconciler.run(since=_utc(since))} events were missing")
+        typer.echo(f"{await reconciler.run(since=begin)} events were missing")
 
     run(work, name="kota-bff events")
 

@@ -2,6 +2,7 @@
 
 The list goes back 30 days and is read oldest first, from an hour before the last event seen: Kota may list an event
 later than it says that it happened. The cursor is stored with every page, so that a run that dies goes on where it was.
+Whoever asks for a run from some time on may have more read than that, never less: what was skipped would not be missed.
 
 There is a list for each version of events. The one that the settings name is read always, the other from the first
 delivery in its version on: whoever is told in both must not lose an event of either.
@@ -48,18 +49,20 @@ class Reconciler:
     clock: Callable[[], datetime]
 
     async def run(self, *, since: datetime | None = None) -> int:
-        """Read the lists to their ends; returns how many events were new. `since` (aware) takes the cursors' place.
+        """Read the lists to their ends; returns how many events were new. From `since` (aware), if that is earlier.
 
         Raises KotaError; what was read until then is stored.
         """
         now = self.clock()
         async with self.sessions.begin() as session:
             await follow(session, [self.version], since=now - KEPT_FOR)
+            await _turn_back(session, now=now)
             cursors = (await session.scalars(select(ReconcileCursor).order_by(ReconcileCursor.version.desc()))).all()
         return sum([await self._read(cursor, since=since, now=now) for cursor in cursors])
 
     async def _read(self, cursor: ReconcileCursor, *, since: datetime | None, now: datetime) -> int:
-        start = since or min(cursor.requested_from or cursor.seen_until, cursor.seen_until - OVERLAP)
+        unread = cursor.seen_until - OVERLAP
+        start = min(unread, since or unread, cursor.requested_from or unread)
         start = max(start, now - KEPT_FOR + _MARGIN)
         found = 0
         async for page in self.kota.list_events(created_after=start, version=_VERSIONS[cursor.version]):
@@ -110,13 +113,25 @@ async def reconcile_soon(session: AsyncSession) -> None:
     await session.execute(update(PeriodicTask).where(PeriodicTask.name == RECONCILE).values(due_at=func.now()))
 
 
-async def reconcile_from(session: AsyncSession, since: datetime, *, version: EventVersion) -> None:
+async def reconcile_from(session: AsyncSession, since: datetime, *, version: EventVersion, now: datetime) -> None:
     """The same from `since` (aware) on, in every list; `version` is the one that is read in any case."""
-    first = insert(ReconcileCursor).values(version=version, seen_until=since)
-    await session.execute(first.on_conflict_do_nothing())
+    await follow(session, [version], since=now - KEPT_FOR)
     requested_from = func.least(ReconcileCursor.requested_from, since)
     await session.execute(update(ReconcileCursor).values(requested_from=requested_from))
     await reconcile_soon(session)
+
+
+async def _turn_back(session: AsyncSession, *, now: datetime) -> None:
+    """Read a list from its beginning whose cursor is where nobody can have read yet: it would never be read again."""
+    turned = await session.scalars(
+        update(ReconcileCursor)
+        # Within the overlap it is the clock of another machine, and costs nothing.
+        .where(ReconcileCursor.seen_until > now + OVERLAP)
+        .values(seen_until=now - KEPT_FOR + OVERLAP, finished_at=None)
+        .returning(ReconcileCursor.version)
+    )
+    for version in turned:
+        log.warning("events.reconcile.turned_back", version=version)
 
 
 async def _advance(session: AsyncSession, cursor: ReconcileCursor, seen_until: datetime) -> None:

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.audit.trail import record
 from app.auth.callers import EventsCaller
+from app.errors import FieldError, InvalidInput
 from app.events.inbox import Selection, get_event, list_events, replay_event, replay_events
 from app.events.reconcile import reconcile_from, reconcile_soon
 from app.models.kota_event import EventState, KotaEvent
-from app.web.dependencies import RequestIdDep, SessionDep, SessionsDep, SettingsDep
+from app.web.dependencies import NowDep, RequestIdDep, SessionDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep, bad_cursor, encode_cursor
 from app.web.routing import router as new_router
@@ -149,22 +150,26 @@ async def replay_many(
 
 @router.post("/reconcile", status_code=202, summary="Look for missed events", responses=problems(401, 403, 422))
 async def reconcile(
+    *,
     caller: EventsCaller,
     session: SessionDep,
     settings: SettingsDep,
     request_id: RequestIdDep,
-    since: Annotated[Instant | None, Query(description="Where to begin, at most 30 days ago")] = None,
+    now: NowDep,
+    since: Annotated[Instant | None, Query(description="Where to begin at the latest, at most 30 days ago")] = None,
 ) -> Started:
     """A worker reads Kota's own list of events within seconds, and stores what no delivery brought.
 
-    Without `since` it begins where the last run ended.
+    It begins where the last run ended, or at `since` if that is earlier.
     """
+    if since is not None and since > now:
+        raise InvalidInput(errors=[FieldError("/query/since", "lies in the future")])
     subject = f"events:since={since.isoformat()}" if since else "events"
     await record(session, caller, action="event.reconcile", subject=subject, request_id=request_id)
     if since is None:
         await reconcile_soon(session)
     else:
-        await reconcile_from(session, since, version=settings.kota_events_version)
+        await reconcile_from(session, since, version=settings.kota_events_version, now=now)
     return Started(status="started")
 
 

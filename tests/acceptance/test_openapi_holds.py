@@ -48,6 +48,7 @@ BEYOND_SCHEMA = {
     "A NUL character is no part of any address here.",
     "is not a cursor of this list",
     "needs a year",
+    "lies in the future",
     "must not hold control or invisible characters",
     # Kota's own rules, which a record is held to in changed fields only.
     "must not be empty",

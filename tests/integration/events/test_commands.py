@@ -49,6 +49,7 @@ async def test_events_are_listed_shown_and_replayed(environment: str) -> None:
         ("replay", "evt_1", "--state", "dead"),
         ("list", "--state", "lost"),
         ("list", "--from", "yesterday"),
+        ("reconcile", "--since", "2926-03-01"),
     ],
 )
 async def test_wrong_use_is_said_plainly(environment: str, arguments: tuple[str, ...]) -> None:

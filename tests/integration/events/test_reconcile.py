@@ -166,8 +166,8 @@ async def test_requested_run_is_due_at_once_and_begins_where_it_was_asked_to(sta
     async with stack.sessions.begin() as session:
         session.add(PeriodicTask(name="events.reconcile", due_at=NOW + 3650 * DAY))
         await session.flush()
-        await reconcile_from(session, NOW - 8 * DAY, version="v2")
-        await reconcile_from(session, NOW - 7 * DAY, version="v2")
+        await reconcile_from(session, NOW - 8 * DAY, version="v2", now=NOW)
+        await reconcile_from(session, NOW - 7 * DAY, version="v2", now=NOW)
         assert await session.scalar(select(PeriodicTask.due_at <= func.now()))
     await reconciler(stack).run()
     assert log.asked[1] == NOW - 8 * DAY
@@ -175,12 +175,66 @@ async def test_requested_run_is_due_at_once_and_begins_where_it_was_asked_to(sta
     assert log.asked[2] == NOW - timedelta(hours=6)
 
 
-async def test_request_before_the_first_run_is_served_by_it(stack: Stack) -> None:
+async def test_run_from_a_later_time_reads_what_nobody_has_read_yet(stack: Stack) -> None:
+    log = play(stack, 10 * DAY)
+    await reconciler(stack).run()
+    log.ages += [9 * DAY, timedelta(hours=5)]
+    assert await reconciler(stack).run(since=NOW - DAY) == 2
+    assert log.asked[1] == NOW - 10 * DAY - OVERLAP
+
+
+async def test_run_from_a_later_time_serves_what_was_asked_for_before(stack: Stack) -> None:
+    log = play(stack, timedelta(hours=5))
+    await reconciler(stack).run()
+    log.ages.append(20 * DAY)
+    async with stack.sessions.begin() as session:
+        await reconcile_from(session, NOW - 25 * DAY, version="v2", now=NOW)
+    assert await reconciler(stack).run(since=NOW - DAY) == 1
+    assert log.asked[1] == NOW - 25 * DAY
+    assert (await cursor(stack)).requested_from is None
+
+
+async def test_first_run_reads_thirty_days_whatever_it_is_asked_for(stack: Stack) -> None:
+    play(stack, 20 * DAY, timedelta(hours=5))
+    assert await reconciler(stack).run(since=NOW - DAY) == 2
+
+
+async def test_request_before_the_first_run_leaves_it_thirty_days_to_read(stack: Stack) -> None:
+    play(stack, 20 * DAY, timedelta(hours=5))
+    async with stack.sessions.begin() as session:
+        await reconcile_from(session, NOW - DAY, version="v2", now=NOW)
+    asked = await cursor(stack)
+    assert (asked.seen_until, asked.requested_from) == (NOW - KEPT_FOR + OVERLAP, NOW - DAY)
+    assert await reconciler(stack).run() == 2
+    assert (await cursor(stack)).requested_from is None
+
+
+async def test_event_of_tomorrow_does_not_carry_the_cursor_beyond_today(stack: Stack) -> None:
+    log = play(stack, timedelta(hours=5), -DAY)
+    assert await reconciler(stack).run() == 2
+    assert (await cursor(stack)).seen_until == NOW
+    log.ages.append(timedelta(minutes=30))
+    assert await reconciler(stack).run() == 1
+
+
+async def test_cursor_in_the_future_is_turned_back_and_counts_as_not_read(stack: Stack) -> None:
+    log = play(stack, 20 * DAY)
+    async with stack.sessions.begin() as session:
+        session.add(ReconcileCursor(version="v2", seen_until=NOW + 365 * DAY, finished_at=NOW))
+    log.fails_from_page = 1
+    await reconciler(stack).run_and_tell()
+    assert age(await cursor(stack), now=NOW) > timedelta(days=29)
+    log.fails_from_page = None
+    assert await reconciler(stack).run() == 1
+    assert (await cursor(stack)).seen_until == NOW - 20 * DAY
+
+
+async def test_cursor_of_a_clock_that_is_a_little_ahead_stays(stack: Stack) -> None:
     log = play(stack)
     async with stack.sessions.begin() as session:
-        await reconcile_from(session, NOW - 3 * DAY, version="v2")
+        session.add(ReconcileCursor(version="v2", seen_until=NOW + timedelta(minutes=10)))
     await reconciler(stack).run()
-    assert log.asked[0] <= NOW - 3 * DAY
+    assert log.asked == [NOW + timedelta(minutes=10) - OVERLAP]
 
 
 async def test_old_events_and_dead_letters_are_pruned_but_never_what_waits(stack: Stack) -> None:
@@ -214,11 +268,16 @@ async def test_reconciliation_can_be_asked_for_and_being_behind_leaves_the_servi
     host = Host()
     async with running_app(settings_for(new_database(), host=host)) as app:
         assert (await app.http.post("/internal/events/reconcile")).status_code == 401
-        for query in ("", "?since=2026-03-01T00:00:00Z"):
+        for query in ("", "?since=2025-03-01T00:00:00Z"):
             answer = await app.http.post(f"/internal/events/reconcile{query}", headers=host.service)
             assert (answer.status_code, answer.json()) == (202, {"status": "started"})
         odd = await app.http.post("/internal/events/reconcile?since=yesterday", headers=host.service)
         assert odd.status_code == 422
+        future = await app.http.post("/internal/events/reconcile?since=2926-03-01T00:00:00Z", headers=host.service)
+        assert (future.status_code, future.json()["errors"]) == (
+            422,
+            [{"pointer": "/query/since", "message": "lies in the future"}],
+        )
         for days, alarm in ((8, "behind"), (6, "ok")):
             async with app.app.state.services.sessions.begin() as session:
                 await session.execute(update(ReconcileCursor).values(finished_at=func.now() - days * DAY))
