@@ -9,6 +9,7 @@ delivery in its version on: whoever is told in both must not lose an event of ei
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -51,14 +52,26 @@ class Reconciler:
     async def run(self, *, since: datetime | None = None) -> int:
         """Read the lists to their ends; returns how many events were new. From `since` (aware), if that is earlier.
 
-        Raises KotaError; what was read until then is stored.
+        Raises KotaError, after the other lists were read; what was read until then is stored.
         """
         now = self.clock()
         async with self.sessions.begin() as session:
             await follow(session, [self.version], since=now - KEPT_FOR)
             await _turn_back(session, now=now)
-            cursors = (await session.scalars(select(ReconcileCursor).order_by(ReconcileCursor.version.desc()))).all()
-        return sum([await self._read(cursor, since=since, now=now) for cursor in cursors])
+            configured_first = (ReconcileCursor.version != self.version, ReconcileCursor.version)
+            cursors = (await session.scalars(select(ReconcileCursor).order_by(*configured_first))).all()
+        found = 0
+        errors: list[KotaError] = []
+        for cursor in cursors:
+            # A list that is refused for good must not keep the other from being read.
+            try:
+                found += await self._read(cursor, since=since, now=now)
+            except KotaError as error:
+                log.warning("events.reconcile.failed", error=type(error).__name__, version=cursor.version)
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return found
 
     async def _read(self, cursor: ReconcileCursor, *, since: datetime | None, now: datetime) -> int:
         unread = cursor.seen_until - OVERLAP
@@ -85,10 +98,9 @@ class Reconciler:
 
     async def run_and_tell(self) -> None:
         """A run for the worker: Kota being away is no fault, and the next run comes soon."""
-        try:
+        # The log has it, for each list.
+        with suppress(KotaError):
             await self.run()
-        except KotaError as error:
-            log.warning("events.reconcile.failed", error=type(error).__name__)
         async with self.sessions.begin() as session:
             cursors = (await session.scalars(select(ReconcileCursor))).all()
         RECONCILE_AGE.set(max(age(cursor, now=self.clock()).total_seconds() for cursor in cursors))
