@@ -15,6 +15,7 @@ class PeriodicTask(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     due_at: Mapped[datetime]
+    """While somebody holds it: `lease_until`, or earlier if another run was asked for meanwhile."""
     lease_until: Mapped[datetime | None]
     lease_token: Mapped[UUID | None]
     finished_at: Mapped[datetime | None]

@@ -1,4 +1,8 @@
-"""Work that is due every so often, done by one worker at a time wherever there are many."""
+"""Work that is due every so often, done by one worker at a time wherever there are many.
+
+While a task is held it is due when its lease runs out: a holder that died is followed then. Whoever wants another run
+makes it due now, held or not, and it comes as soon as the present one has ended.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import case, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -69,7 +73,7 @@ async def _take(session: AsyncSession, task: Periodic) -> UUID | None:
             PeriodicTask.due_at <= func.now(),
             or_(PeriodicTask.lease_until.is_(None), PeriodicTask.lease_until <= func.now()),
         )
-        .values(lease_until=func.now() + task.lease, lease_token=uuid4())
+        .values(due_at=func.now() + task.lease, lease_until=func.now() + task.lease, lease_token=uuid4())
         .returning(PeriodicTask.lease_token)
     )
 
@@ -90,7 +94,9 @@ async def _run(task: Periodic, stop: asyncio.Event) -> bool:
 
 
 async def _give_back(session: AsyncSession, *, task: Periodic, token: UUID, done: bool) -> bool:
-    outcome = {"due_at": func.now() + task.every, "finished_at": func.now()} if done else {}
+    untouched = PeriodicTask.due_at == PeriodicTask.lease_until
+    due_at = case((untouched, func.now() + task.every), else_=PeriodicTask.due_at)
+    outcome = {"due_at": due_at, "finished_at": func.now()} if done else {"due_at": func.now()}
     # If the lease was lost meanwhile, its new holder decides when the task is due again.
     await session.execute(
         update(PeriodicTask)

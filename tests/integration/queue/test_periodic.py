@@ -9,6 +9,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import Sessions
+from app.events.reconcile import RECONCILE, reconcile_soon
 from app.models import PeriodicTask
 from app.queue.periodic import Periodic, run_periodic
 from tests.support.metrics import unexpected_errors
@@ -146,7 +147,57 @@ async def test_holder_that_ran_out_of_time_leaves_the_task_to_its_new_holder(ses
             await session.execute(update(PeriodicTask).values(lease_token=func.gen_random_uuid()))
         runs.go_on.set()
         await until(ended)
-    assert await state(sessions) == State(due=True, held=True, finished=False)
+    assert await state(sessions) == State(due=False, held=True, finished=False)
+
+
+async def test_holder_that_dies_is_followed_when_its_lease_runs_out_and_not_when_its_time_is_up(
+    sessions: Sessions, runs: Runs
+) -> None:
+    task = Periodic(NAME, every=HOUR, run=runs, lease=25 * SOON)
+
+    async def begun() -> bool:
+        return runs.begun == 1
+
+    async def ended() -> bool:
+        return runs.ended == 1 and not (await state(sessions)).held
+
+    dies = asyncio.create_task(run_periodic(task, sessions=sessions, stop=asyncio.Event(), look_every=SOON))
+    await until(begun)
+    dies.cancel()
+    await asyncio.wait({dies})
+    assert (await state(sessions)).held
+    runs.go_on.set()
+    async with worker(task, sessions):
+        await until(ended)
+    assert await state(sessions) == State(due=False, held=False, finished=True)
+
+
+@pytest.mark.parametrize("asked_first", [False, True])
+async def test_run_that_is_asked_for_while_one_is_under_way_follows_it(
+    sessions: Sessions, runs: Runs, asked_first: bool
+) -> None:
+    """Also if the transaction that asks was begun before the run."""
+
+    async def begun() -> bool:
+        return runs.begun == 1
+
+    async def followed() -> bool:
+        return runs.ended == 2 and not (await state(sessions)).held
+
+    async with sessions() as asking:
+        if asked_first:
+            await asking.execute(select(func.now()))
+        async with worker(Periodic(RECONCILE, every=HOUR, run=runs), sessions):
+            await until(begun)
+            await reconcile_soon(asking)
+            await asking.commit()
+            await looked_again(sessions)
+            assert runs.begun == 1
+            runs.go_on.set()
+            await until(followed)
+            await looked_again(sessions)
+    assert runs.begun == 2
+    assert await state(sessions) == State(due=False, held=False, finished=True)
 
 
 async def test_stopped_worker_hands_the_task_back_undone(sessions: Sessions, runs: Runs) -> None:
