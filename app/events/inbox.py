@@ -85,7 +85,7 @@ async def replay_events(sessions: Sessions, selection: Selection) -> int:
 
 
 async def _replay(session: AsyncSession, conditions: Sequence[ColumnElement[bool]]) -> int:
-    # Without its resource an event is routed anew, by the tables of this version.
+    # Without its mark an event is routed anew, by the tables of this version.
     locked = locked_in_order(*conditions)
     replayed = await session.execute(
         update(KotaEvent)
@@ -93,8 +93,6 @@ async def _replay(session: AsyncSession, conditions: Sequence[ColumnElement[bool
         .values(
             state=EventState.PENDING,
             attempts=0,
-            resource_kind=None,
-            resource_id=None,
             resource_seq=None,
             error_code=None,
             processed_at=None,

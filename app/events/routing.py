@@ -13,12 +13,21 @@ from app.db.encryption import Keyring, Undecryptable
 from app.events.catalogue import Unnamed, resource_of
 from app.events.reconcile import KEPT_FOR, follow, reconcile_soon
 from app.kota import NotAnEvent, read_envelope
-from app.models.kota_event import EventState, KotaEvent
+from app.models.kota_event import UNDECRYPTABLE, UNROUTED, EventState, KotaEvent
 from app.queue.dirty import Resource, mark_all_dirty
 
 log = structlog.get_logger(__name__)
 
-UNDECRYPTABLE, UNNAMED = "undecryptable", "names_no_resource"
+UNNAMED = "names_no_resource"
+_TO_ROUTE = (
+    KotaEvent.id,
+    KotaEvent.type,
+    KotaEvent.body,
+    KotaEvent.version,
+    KotaEvent.deliveries,
+    KotaEvent.resource_kind,
+    KotaEvent.resource_id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +40,35 @@ class Routed:
     error_code: str | None = None
 
 
-def route(id: str, type: str, body: bytes, *, keyring: Keyring) -> Routed:
-    """Decide about one event from its encrypted body. Never raises for what Kota may have written there."""
+def route(id: str, type: str, body: bytes, *, known: Resource | None, keyring: Keyring) -> Routed:
+    """Decide about one event from its encrypted body. Never raises for what Kota may have written there.
+
+    `known` is the resource of an earlier routing: it does where the body says nothing any more.
+    """
     try:
         resource = resource_of(type, read_envelope(keyring.decrypt(body)).data)
-    except (Unnamed, NotAnEvent):
-        return Routed(id, EventState.DEAD, error_code=UNNAMED)
-    except Undecryptable:
-        return Routed(id, EventState.DEAD, error_code=UNDECRYPTABLE)
+    except (Unnamed, NotAnEvent, Undecryptable) as error:
+        if known is not None:
+            return Routed(id, EventState.PENDING, known)
+        code = UNDECRYPTABLE if isinstance(error, Undecryptable) else UNNAMED
+        return Routed(id, EventState.DEAD, error_code=code)
     return Routed(id, EventState.PENDING if resource else EventState.IGNORED, resource)
 
 
 async def route_pending(session: AsyncSession, *, keyring: Keyring, limit: int = 500) -> Counter[EventState]:
     """Route up to `limit` events that nobody else is routing; how many became what. Empty when there are none."""
     waiting = await session.execute(
-        select(KotaEvent.id, KotaEvent.type, KotaEvent.body, KotaEvent.version, KotaEvent.deliveries)
-        .where(KotaEvent.state == EventState.PENDING, KotaEvent.resource_id.is_(None))
+        select(*_TO_ROUTE)
+        .where(UNROUTED)
         .order_by(KotaEvent.received_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     rows = waiting.all()
-    routed = [route(row.id, row.type, row.body, keyring=keyring) for row in rows]
+    routed = [
+        route(row.id, row.type, row.body, known=_known(row.resource_kind, row.resource_id), keyring=keyring)
+        for row in rows
+    ]
     if await follow(session, {row.version for row in rows if row.deliveries}, since=func.now() - KEPT_FOR):
         await reconcile_soon(session)
     if routed:
@@ -62,6 +78,11 @@ async def route_pending(session: AsyncSession, *, keyring: Keyring, limit: int =
         if event.state is EventState.DEAD:
             log.warning("events.routing.failed", event_id=event.id, error_code=event.error_code)
     return Counter(event.state for event in routed)
+
+
+def _known(kind: str | None, id: str | None) -> Resource | None:
+    # The ids of its path were kept with the resource.
+    return None if kind is None or id is None else Resource(kind, id)
 
 
 async def _record(session: AsyncSession, routed: Sequence[Routed], marks: dict[tuple[str, str], int]) -> None:

@@ -17,7 +17,7 @@ from app.events.reading import Job, claim_dirty, concerns_all, error_code, read,
 from app.events.routing import route_pending
 from app.events.settling import Failure, finish_events, settle, settle_failure
 from app.kota import KotaClient, KotaError
-from app.models.kota_event import EventState, KotaEvent
+from app.models.kota_event import UNROUTED, EventState
 from app.ops.metrics import EVENTS
 from app.queue.backoff import Backoff
 from app.queue.dirty import DIRTY
@@ -62,8 +62,7 @@ def routing_lane(sessions: Sessions, *, keyring: Keyring) -> Lane[None]:
     """
 
     async def claim(session: AsyncSession, _limit: int) -> Sequence[None]:
-        unrouted = exists().where(KotaEvent.state == EventState.PENDING, KotaEvent.resource_id.is_(None))
-        return [None] if await session.scalar(select(unrouted)) else []
+        return [None] if await session.scalar(select(exists().where(UNROUTED))) else []
 
     async def work(_job: None) -> None:
         routed = {EventState.PENDING: _BATCH}

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CTE, ColumnElement, Index, LargeBinary, func, select, text
+from sqlalchemy import CTE, ColumnElement, Index, LargeBinary, and_, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
@@ -24,10 +24,14 @@ class KotaEvent(Base):
     __tablename__ = "kota_events"
     __table_args__ = (
         Index(
-            "ix_kota_events_unrouted", "received_at", postgresql_where=text("state = 'pending' AND resource_id IS NULL")
+            "ix_kota_events_unrouted",
+            "received_at",
+            postgresql_where=text("state = 'pending' AND (resource_id IS NULL OR resource_seq IS NULL)"),
         ),
         Index("ix_kota_events_open", "resource_kind", "resource_id", postgresql_where=text("state = 'pending'")),
         Index(None, "received_at", "id"),
+        # Few of many: they are looked for when something is wrong already.
+        Index("ix_kota_events_dead", "received_at", "id", postgresql_where=text("state = 'dead'")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -42,10 +46,20 @@ class KotaEvent(Base):
     resource_kind: Mapped[str | None]
     resource_id: Mapped[str | None]
     resource_seq: Mapped[int | None]
-    """The `dirty_seq` that this event gave its resource: once that is clean, the event is done."""
+    """The `dirty_seq` that this event gave its resource: once that is clean, the event is done. None before it was
+    routed, and again after a replay; its resource stays known, since an erasure may have taken what the body said."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     processed_at: Mapped[datetime | None]
     error_code: Mapped[str | None]
+
+
+UNDECRYPTABLE = "undecryptable"
+"""The error code of an event whose body no configured key opens."""
+
+UNROUTED: ColumnElement[bool] = and_(
+    KotaEvent.state == EventState.PENDING, or_(KotaEvent.resource_id.is_(None), KotaEvent.resource_seq.is_(None))
+)
+"""Events of which no resource knows yet."""
 
 
 def locked_in_order(*conditions: ColumnElement[bool]) -> CTE:

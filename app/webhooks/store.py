@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.models.kota_event import UNDECRYPTABLE
+
 STORED = "kota_events"
 """The bell that rings when events were stored."""
 
@@ -16,15 +18,17 @@ _INSERT = """
     INSERT INTO kota_events AS stored (id, type, version, body, deliveries)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::integer[]) ORDER BY 1
 """
-# A delivery of a dead event brings it back to life: it comes because somebody asked Kota for it.
+# A delivery of a dead event brings it back to life: it comes because somebody asked Kota for it. The stored body stays,
+# unless nobody can read it: what was erased must not come back.
 _DELIVERED = (
     _INSERT
-    + """
+    + f"""
     ON CONFLICT (id) DO UPDATE SET
         deliveries = stored.deliveries + excluded.deliveries,
         state = CASE WHEN stored.state = 'dead' THEN 'pending' ELSE stored.state END,
         attempts = CASE WHEN stored.state = 'dead' THEN 0 ELSE stored.attempts END,
-        resource_id = CASE WHEN stored.state = 'dead' THEN NULL ELSE stored.resource_id END
+        resource_seq = CASE WHEN stored.state = 'dead' THEN NULL ELSE stored.resource_seq END,
+        body = CASE WHEN stored.error_code = '{UNDECRYPTABLE}' THEN excluded.body ELSE stored.body END
     RETURNING id, xmax = 0 AS is_new
     """
 )
