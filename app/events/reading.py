@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.events.catalogue import Unnamed, address_of
@@ -36,9 +37,14 @@ class Job:
     known_since: datetime
 
 
-async def claim_dirty(session: AsyncSession, limit: int, *, lease: timedelta) -> list[Job]:
+FIRST: ColumnElement[bool] = KotaResource.attempts == 0
+"""Resources that were not tried since they were last read."""
+FAILED: ColumnElement[bool] = KotaResource.attempts > 0
+
+
+async def claim_dirty(session: AsyncSession, limit: int, *, lease: timedelta, which: ColumnElement[bool]) -> list[Job]:
     """Take resources that are dirty, or clean and due to be looked at again."""
-    rows = await leases.claim(session, KotaResource, limit=limit, lease=lease)
+    rows = await leases.claim(session, KotaResource, limit=limit, lease=lease, where=(which,))
     return [
         Job(
             resource=Resource(row.kind, row.id, row.path_params),

@@ -1,19 +1,20 @@
 """The worker's share: route stored events, and read what they made dirty."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.events.catalogue import Unnamed
 from app.events.projections import Looks, Projector, look_after_failure, look_again, status_of
-from app.events.reading import Job, claim_dirty, concerns_all, error_code, read, release, retry_after
+from app.events.reading import FAILED, FIRST, Job, claim_dirty, concerns_all, error_code, read, release, retry_after
 from app.events.routing import route_pending
 from app.events.settling import Failure, finish_events, settle, settle_failure
 from app.kota import KotaClient, KotaError
@@ -28,6 +29,8 @@ from app.webhooks.store import STORED
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
+_READING = 0.7
+"""Of a lease; the rest is for the wait for its turn, and for writing the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,11 @@ class Reading:
     lease: timedelta
     backoff: Backoff
     looks: Looks
-    in_flight: int = 16
-    """More than Kota's slots for reads, so that resources that wait out an error do not hold up the others."""
+    in_flight: int = 8
+    """Twice Kota's slots for reads: the slots stay full while results are written. If all of these hang, the last one
+    still has its answer, or its time-out, within its lease."""
+    failed_in_flight: int = 2
+    """Of resources whose last read failed: half of Kota's slots, so that however many hang, the others get through."""
 
 
 def event_lanes(
@@ -50,9 +56,9 @@ def event_lanes(
     reading: Reading,
     clock: Callable[[], datetime],
 ) -> Sequence[Lane[Any]]:
-    """The two lanes of events, for the worker to run."""
+    """The lanes of events, for the worker to run."""
     reader = Reader(sessions, kota=kota, lookup_key=lookup_key, reading=reading, clock=clock)
-    return [routing_lane(sessions, keyring=keyring), reader.lane()]
+    return [routing_lane(sessions, keyring=keyring), *reader.lanes()]
 
 
 def routing_lane(sessions: Sessions, *, keyring: Keyring) -> Lane[None]:
@@ -94,16 +100,19 @@ class Reader:
         clock: Callable[[], datetime],
     ) -> None:
         self._sessions = sessions
-        self._kota = kota
-        self._projector = Projector(sessions, kota, lookup_key=lookup_key)
+        # A failed read is repeated after the wait that its row records, and not while it holds a lease.
+        self._kota = kota.once()
+        self._projector = Projector(sessions, self._kota, lookup_key=lookup_key)
         self._reading = reading
         self._clock = clock
 
-    def lane(self) -> Lane[Job]:
-        """The lane that reads."""
+    def lanes(self) -> Sequence[Lane[Job]]:
+        """One lane for first attempts and one for those after a failure, which may not take the place of others."""
+        return [self._lane(FIRST, self._reading.in_flight), self._lane(FAILED, self._reading.failed_in_flight)]
 
+    def _lane(self, which: ColumnElement[bool], in_flight: int) -> Lane[Job]:
         async def claim(session: AsyncSession, limit: int) -> list[Job]:
-            return await claim_dirty(session, limit, lease=self._reading.lease)
+            return await claim_dirty(session, limit, lease=self._reading.lease, which=which)
 
         return Lane(
             name=DIRTY,
@@ -111,7 +120,7 @@ class Reader:
             work=self.work,
             release=release,
             lease=self._reading.lease,
-            in_flight=self._reading.in_flight,
+            in_flight=in_flight,
             failed=self.failed,
         )
 
@@ -119,9 +128,17 @@ class Reader:
         """Read one resource, then project and settle it in one transaction; a failure is recorded in its own."""
         step = log.bind(kind=job.resource.kind, resource_id=job.resource.id)
         step.debug("events.resource.leased")
+        bound = asyncio.timeout(_READING * self._reading.lease.total_seconds())
         try:
-            content = await read(self._kota, job.resource)
-            found = await self._projector.prepare(job.resource, content)
+            async with bound:
+                content = await read(self._kota, job.resource)
+                found = await self._projector.prepare(job.resource, content)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            # It may have waited for others that hang, so that this tells of Kota as a whole.
+            await self._unread(job, Failure("timed_out", counts=False, retry_after=timedelta(0)))
+            return
         except (KotaError, Unnamed) as error:
             counts = not concerns_all(error)
             await self._unread(job, Failure(error_code(error), counts=counts, retry_after=retry_after(error)))

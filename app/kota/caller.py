@@ -1,8 +1,9 @@
 """How a call is made: in a slot, repeated if it may be, watched, and its answer checked against what was expected."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -10,7 +11,7 @@ from app.kota.connection import Connection, Query, Request
 from app.kota.errors import KotaError, KotaUnreadable
 from app.kota.limiter import Lane, Limiter
 from app.kota.paging import PAGE_SIZE, Page, read_page
-from app.kota.retry import RetryPolicy, next_delay
+from app.kota.retry import NO_RETRY, RetryPolicy, next_delay
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -60,6 +61,12 @@ class Caller:
         self._sleep = sleep
         self._clock = clock
         self._jitter = jitter
+
+    def once(self) -> Self:
+        """The same calls, connections and slots, without repeated reads."""
+        caller = copy(self)
+        caller._read_retry = NO_RETRY
+        return caller
 
     async def read(self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None) -> Any:
         """GET, repeated as the policy says: reading is always harmless."""

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from copy import copy
 from typing import Any, Self
 
 import httpx
@@ -69,6 +70,12 @@ class KotaClient(RecordCalls, SessionCalls, EventCalls, BenefitCalls, Contributi
     ) -> AsyncIterator[dict[str, Any]]:
         """Every item of any list whose items have an `id`, once."""
         return self._caller.items(template, ids, query)
+
+    def once(self) -> Self:
+        """The same client without repeated reads, for whoever repeats them later and holds nothing until then."""
+        client = copy(self)
+        client._caller = self._caller.once()
+        return client
 
     @property
     def limiter(self) -> Limiter:

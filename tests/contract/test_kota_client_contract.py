@@ -57,7 +57,7 @@ CALLS: dict[str, Call] = {
     "finalize_contribution_report": lambda c: c.finalize_contribution_report("ctr_1", idempotency_key=KEY),
 }
 # These reach whatever path they are told; the test below tells them all.
-GENERIC = {"get", "get_all", "limiter", "aclose"}
+GENERIC = {"get", "get_all", "limiter", "once", "aclose"}
 
 SCHEMAS: dict[type[BaseModel], str] = {
     kota.Address: "AddressModel",

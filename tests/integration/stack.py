@@ -1,7 +1,7 @@
 """The project's own parts on a real database, with a Kota that a test plays."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from app.events.projections import Looks
 from app.events.work import Reader, Reading, event_lanes
 from app.kota import NO_RETRY, KotaClient, open_client
 from app.queue.backoff import Backoff
+from app.queue.lanes import Lane
 from app.webhooks.store import NewEvent, store_delivered
 from tests.support.transactions import OutsideTransactions
 
@@ -85,7 +86,7 @@ class Stack:
 
     async def process(self) -> int:
         """Route and read until nothing is due; how many reads it took."""
-        routing, reading = event_lanes(
+        routing, *readings = event_lanes(
             self.sessions,
             kota=self.kota,
             keyring=self.keyring,
@@ -96,13 +97,17 @@ class Stack:
         reads = 0
         while True:
             await routing.work(None)
-            async with self.sessions.begin() as session:
-                jobs = await reading.claim(session, 100)
+            jobs = [(lane, job) for lane in readings for job in await self.claimed(lane)]
             if not jobs:
                 return reads
-            for job in jobs:
-                await reading.work(job)
+            for lane, job in jobs:
+                await lane.work(job)
                 reads += 1
+
+    async def claimed(self, lane: Lane[Any]) -> Sequence[Any]:
+        """What a lane claims now."""
+        async with self.sessions.begin() as session:
+            return await lane.claim(session, 100)
 
 
 @asynccontextmanager

@@ -1,9 +1,7 @@
 """A fault of ours in what follows a read of Kota: the event ends as dead and visible, and no other waits for it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +12,9 @@ from app.events.settling import MAX_ATTEMPTS
 from app.events.work import event_lanes
 from app.models import EventState, KotaResource
 from app.ops.logging import configure_logging
-from app.queue.bell import Bell
 from app.queue.dirty import DIRTY
-from app.queue.lanes import run_lane
 from tests.databases import NewDatabase
+from tests.integration.events.lanes import running_lanes
 from tests.integration.events.rows import (
     EMPLOYEE_ID,
     EMPLOYER_ID,
@@ -33,7 +30,6 @@ from tests.support.waiting import until
 
 MARY = f"/employees/{EMPLOYEE_ID}"
 OFFER = f"{MARY}/health_insurance/offers/eeho_bad"
-SOON = timedelta(milliseconds=20)
 ASKING = {
     "id": "eeho_bad",
     "status": "action_required",
@@ -53,26 +49,8 @@ async def working(url: str) -> AsyncIterator[Stack]:
     """A stack whose lanes run as in a worker, without waits between attempts."""
     # As in a worker: without the values of variables, which take longer to print than all else here.
     configure_logging(level="error", fmt="json")
-    async with open_stack(url) as stack:
-        stop = asyncio.Event()
-        lanes = event_lanes(
-            stack.sessions,
-            kota=stack.kota,
-            keyring=stack.keyring,
-            lookup_key=LOOKUP_KEY,
-            reading=stack.reading(),
-            clock=lambda: stack.now,
-        )
-        async with Bell(url).listening() as bell:
-            runs = [
-                asyncio.create_task(run_lane(lane, sessions=stack.sessions, bell=bell, stop=stop, look_every=SOON))
-                for lane in lanes
-            ]
-            try:
-                yield stack
-            finally:
-                stop.set()
-                await asyncio.gather(*runs)
+    async with open_stack(url) as stack, running_lanes(stack, url, stack.reading()):
+        yield stack
 
 
 async def becomes(stack: Stack, number: int, state: EventState) -> None:
@@ -137,7 +115,7 @@ async def test_late_fault_of_a_lost_lease_is_not_written(url: str) -> None:
         await stack.deliver(event(1, "policy.active", policy_id="p_1"))
         await stack.process()
         await stack.deliver(event(2, "policy.active", policy_id="p_1"))
-        routing, _ = event_lanes(
+        routing, *_ = event_lanes(
             stack.sessions,
             kota=stack.kota,
             keyring=stack.keyring,
@@ -147,8 +125,7 @@ async def test_late_fault_of_a_lost_lease_is_not_written(url: str) -> None:
         )
         await routing.work(None)
         reader = stack.reader()
-        async with stack.sessions.begin() as session:
-            [job] = await reader.lane().claim(session, 10)
+        [job] = await stack.claimed(reader.lanes()[0])
         async with stack.sessions.begin() as session:
             await session.execute(update(KotaResource).values(lease_token=text("gen_random_uuid()")))
         await reader.failed(job, LookupError("a fault"))

@@ -19,8 +19,7 @@ async def test_end_of_a_read_waits_for_a_replay_with_nothing_in_its_hands(stack:
     for number in (2, 1):
         await stack.deliver(event(number, "employee.updated", id=EMPLOYEE_ID, employer_id=EMPLOYER_ID))
         await route(stack)
-    async with stack.sessions.begin() as session:
-        [job] = await stack.reader().lane().claim(session, 10)
+    [job] = await stack.claimed(stack.reader().lanes()[0])
 
     async def finish(job: Job) -> int:
         async with stack.sessions.begin() as session:

@@ -60,8 +60,7 @@ async def test_resource_that_becomes_dirty_during_its_read_is_read_again(stack: 
     reader = stack.reader()
     await stack.deliver(updated(2))
     await route(stack)
-    async with stack.sessions.begin() as session:
-        [job] = await reader.lane().claim(session, 10)
+    [job] = await stack.claimed(reader.lanes()[0])
     await stack.deliver(updated(3))
     await route(stack)
     await reader.work(job)
@@ -127,9 +126,7 @@ async def test_outage_of_kota_as_a_whole_kills_no_event(stack: Stack, status: in
     await route(stack)
     reader = stack.reader()
     for _ in range(MAX_ATTEMPTS + 3):
-        async with stack.sessions.begin() as session:
-            jobs = await reader.lane().claim(session, 10)
-        for job in jobs:
+        for job in [job for lane in reader.lanes() for job in await stack.claimed(lane)]:
             await reader.work(job)
     waiting = await get_event(stack, 1)
     assert (waiting.state, waiting.attempts) == (EventState.PENDING, 0)
@@ -169,12 +166,10 @@ async def test_late_result_of_a_lost_lease_is_not_written(stack: Stack) -> None:
     await stack.deliver(updated(1))
     await route(stack)
     reader = stack.reader()
-    async with stack.sessions.begin() as session:
-        [job] = await reader.lane().claim(session, 10)
+    [job] = await stack.claimed(reader.lanes()[0])
     async with stack.sessions.begin() as session:
         await session.execute(update(KotaResource).values(lease_until=func.now() - timedelta(seconds=1)))
-    async with stack.sessions.begin() as session:
-        [second] = await reader.lane().claim(session, 10)
+    [second] = await stack.claimed(reader.lanes()[1])
     await reader.work(job)
     assert (await get_employee(stack)).kota_status is None
     assert (await get_event(stack, 1)).state is EventState.PENDING

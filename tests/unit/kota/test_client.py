@@ -7,7 +7,17 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.kota import KotaNotFound, KotaUnreachable, KotaUnreadable, Lane, RetryPolicy, Timeouts, open_client, serialise
+from app.kota import (
+    KotaNotFound,
+    KotaServerError,
+    KotaUnreachable,
+    KotaUnreadable,
+    Lane,
+    RetryPolicy,
+    Timeouts,
+    open_client,
+    serialise,
+)
 from app.kota.caller import Attempt
 from tests.unit.kota.kota_double import API_KEY, API_URL, FakeTime, Kota, client_of, ok, page, problem
 
@@ -162,6 +172,17 @@ async def test_a_read_gives_up_after_its_attempts() -> None:
     with pytest.raises(KotaUnreachable):
         await client_of(kota, read_retry=TRANSIENT).get_employee("ee_1")
     assert len(kota.requests) == 3
+
+
+async def test_a_client_that_asks_once_repeats_nothing_and_shares_the_slots_of_the_first() -> None:
+    kota = Kota([problem(502), problem(502), ok(EMPLOYEE)])
+    client = client_of(kota, read_retry=TRANSIENT)
+    once = client.once()
+    with pytest.raises(KotaServerError):
+        await once.get_employee("ee_1")
+    assert len(kota.requests) == 1
+    assert once.limiter is client.limiter
+    assert (await client.get_employee("ee_1")).id == "ee_1"
 
 
 async def test_a_write_is_never_repeated() -> None:
