@@ -7,7 +7,7 @@ date that was written. Kota's words are shown as they are: they are regulated.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.kota import read_day
@@ -23,8 +23,8 @@ EMPLOYER, EMPLOYEE, OPERATOR = (
 
 NEUTRAL_TITLE = "Your benefits need your attention"
 NEUTRAL_BODY = "Open your benefits page to see what there is to do."
-# The day ends last at UTC-12, twelve hours after it did at UTC.
-_LAST_MIDNIGHT = time(12, tzinfo=UTC)
+# A day ends last at UTC-12, twelve hours after it did at UTC.
+_LAST_OF_A_DAY = timedelta(hours=36)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,8 @@ def actions_of(kind: str, content: Content | None) -> list[Action]:
 
 def is_past(due_on: date | None, *, now: datetime) -> bool:
     """Whether the day is over everywhere on earth, so that nobody can act on it any more."""
-    return due_on is not None and now >= datetime.combine(due_on + timedelta(days=1), _LAST_MIDNIGHT)
+    # Nothing is added to the due day: Kota may name the last one that there is.
+    return due_on is not None and due_on <= (now.astimezone(UTC) - _LAST_OF_A_DAY).date()
 
 
 def _text(value: Any) -> str | None:

@@ -117,3 +117,12 @@ def test_due_day_is_over_when_it_is_over_everywhere() -> None:
     assert not is_past(day, now=datetime(2026, 3, 17, 11, 59, tzinfo=UTC))
     assert is_past(day, now=datetime(2026, 3, 17, 12, 0, tzinfo=UTC))
     assert not is_past(None, now=datetime.max.replace(tzinfo=UTC))
+
+
+def test_last_day_that_there_is_is_a_due_day_like_any_other() -> None:
+    [action] = actions_of(
+        "employee_offer",
+        {"status": "action_required", "required_action": WORDS | {"due_at": "9999-12-31T23:59:59.9999999Z"}},
+    )
+    assert action.due_on == date.max
+    assert not is_past(action.due_on, now=datetime(2026, 3, 17, 12, 0, tzinfo=UTC))
