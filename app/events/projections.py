@@ -140,4 +140,6 @@ class Projector:
             quote = await self._kota.get(_QUOTE, {"group_quote_intent_id": intent_id})
         except KotaNotFound:
             return None
-        return quote.get("expires_at") if isinstance(quote, dict) else None
+        if "expires_at" not in quote:
+            raise KotaUnreadable(f"GET {_QUOTE}", "no quote")
+        return quote["expires_at"]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.events.catalogue import Unnamed, address_of
+from app.events.catalogue import KINDS, Unnamed, address_of
 from app.kota import (
     KotaClient,
     KotaError,
@@ -18,8 +18,10 @@ from app.kota import (
     KotaServerError,
     KotaUnauthorized,
     KotaUnreachable,
+    KotaUnreadable,
 )
 from app.models.kota_resource import KotaResource
+from app.notifications.actions import ACTIONS
 from app.queue import leases
 from app.queue.dirty import Resource
 
@@ -66,7 +68,7 @@ async def read(kota: KotaClient, resource: Resource) -> Mapping[str, Any] | None
     """The resource as Kota has it now; None if Kota has no such thing, which is an end like any other.
 
     Raises:
-        KotaError: if it could not be read.
+        KotaError: if it could not be read, or the answer is another thing.
         Unnamed: if ids of its path are not known.
     """
     path, ids, query = address_of(resource)
@@ -74,7 +76,12 @@ async def read(kota: KotaClient, resource: Resource) -> Mapping[str, Any] | None
         content = await kota.get(path, ids, query)
     except KotaNotFound:
         return None
-    return content if isinstance(content, dict) else {}
+    # A maintenance notice asks nothing of anybody, and would close what the resource asks.
+    if KINDS[resource.kind].own and content.get("id", resource.id) != resource.id:
+        raise KotaUnreadable(f"GET {path}", "another resource")
+    if resource.kind in ACTIONS and not isinstance(content.get("status"), str):
+        raise KotaUnreadable(f"GET {path}", "no status")
+    return content
 
 
 def error_code(error: Exception) -> str:

@@ -16,6 +16,7 @@ from app.kota.calls.events import EventCalls
 from app.kota.calls.records import RecordCalls
 from app.kota.calls.sessions import SessionCalls
 from app.kota.connection import Connection, Query
+from app.kota.errors import KotaUnreadable
 from app.kota.limiter import Limiter
 from app.kota.pool import open_connections
 from app.kota.retry import RetryPolicy
@@ -58,12 +59,17 @@ class KotaClient(RecordCalls, SessionCalls, EventCalls, BenefitCalls, Contributi
             )
         )
 
-    async def get(self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None) -> Any:
-        """The JSON of any resource, fractions as `Decimal`.
+    async def get(
+        self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None
+    ) -> dict[str, Any]:
+        """The JSON of any resource, fractions as `Decimal`; KotaUnreadable if it is no object.
 
         `template` is a path of Kota's OpenAPI such as `/policies/{policy_id}`, a constant of ours; `ids` fill it in.
         """
-        return await self._caller.read(template, ids, query)
+        answer = await self._caller.read(template, ids, query)
+        if not isinstance(answer, dict):
+            raise KotaUnreadable(f"GET {template}", "not an object")
+        return answer
 
     def get_all(
         self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
-from app.kota import KotaClient, KotaNotFound
+from app.kota import KotaClient, KotaNotFound, KotaUnreadable
 from app.models.employee import Employee
 from app.models.employer import Employer
 from app.models.kota_resource import KotaResource
@@ -75,20 +75,19 @@ class Finder:
             # An amendment is read below its policy, and only its own events name that.
             employee_id = await self._of_policy(known.get("policy_id"))
         else:
-            intent = await self._get("/enrolment_intents/{enrolment_intent_id}", enrolment_intent_id=parent)
-            employee_id = _id(intent, "employee_id")
+            employee_id = await self._named_by("employee_id", "/enrolment_intents/{enrolment_intent_id}", parent)
         return await self._employee(employee_id, None, None) if employee_id else Concerned()
 
     async def _of_policy(self, policy_id: str | None) -> str | None:
         if policy_id is None:
             return None
-        return _id(await self._get("/policies/{policy_id}", policy_id=policy_id), "employee_id")
+        return await self._named_by("employee_id", "/policies/{policy_id}", policy_id)
 
     async def _of_group(self, group_id: str | None) -> str | None:
         if group_id is None:
             return None
         known = await self._remembered(group_id)
-        return known.get("employer_id") or _id(await self._get("/groups/{group_id}", group_id=group_id), "employer_id")
+        return known.get("employer_id") or await self._named_by("employer_id", "/groups/{group_id}", group_id)
 
     async def _remembered(self, id: str) -> Mapping[str, str]:
         """The ids that events named along with a resource."""
@@ -96,12 +95,16 @@ class Finder:
             found = await session.scalars(select(KotaResource.path_params).where(KotaResource.id == id))
             return {name: value for ids in found for name, value in ids.items()}
 
-    async def _get(self, path: str, **ids: str) -> Content:
+    async def _named_by(self, member: str, path: str, id: str) -> str | None:
+        """The id that a parent always names; None if there is no such parent. An answer without it is unreadable."""
         try:
-            content = await self._kota.get(path, ids)
+            content = await self._kota.get(path, {path.split("{")[1].rstrip("}"): id})
         except KotaNotFound:
-            return {}
-        return content if isinstance(content, dict) else {}
+            return None
+        found = _id(content, member)
+        if found is None or content.get("id", id) != id:
+            raise KotaUnreadable(f"GET {path}", f"no {member}")
+        return found
 
 
 async def _known_employee(session: AsyncSession, employee_id: str) -> Concerned | None:

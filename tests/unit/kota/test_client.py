@@ -152,6 +152,12 @@ async def test_any_resource_can_be_read_with_exact_amounts() -> None:
     assert str(kota.last.url) == f"{API_URL}/policies/p_1?x=y"
 
 
+@pytest.mark.parametrize("answer", [None, [], "ok", 1])
+async def test_answer_that_is_no_object_is_no_resource(answer: object) -> None:
+    with pytest.raises(KotaUnreadable):
+        await client_of(Kota([ok(answer)])).get("/policies/{policy_id}", {"policy_id": "p_1"})
+
+
 async def test_any_list_can_be_read() -> None:
     kota = Kota([page([{"id": "ee_1"}, {"id": "ee_1"}])])
     listed = client_of(kota).get_all("/groups/{group_id}/employees", {"group_id": "gr_1"}, {"employee_id": "ee_1"})
