@@ -13,7 +13,7 @@ from app.contributions.reports import record_report
 from app.db.engine import Sessions
 from app.events.telling import tell_report, tell_status
 from app.kota import ContributionReport, Employee, Employer, KotaClient, KotaNotFound, KotaUnreadable, RecordStatus
-from app.notifications.actions import ACTIONS, Action, actions_of
+from app.notifications.actions import ACTIONS, EMPLOYEE, EMPLOYER, OPERATOR, Action, actions_of, is_past
 from app.notifications.concerned import Concerned, Finder
 from app.notifications.ledger import Asking, keep_notifications
 from app.queue.dirty import Resource
@@ -28,10 +28,12 @@ MODELS: Mapping[str, type[Employer] | type[Employee] | type[ContributionReport]]
     **RECORDS,
     "contribution_report": ContributionReport,
 }
-OFFER = "employee_offer"
+SETTLED_UNTOLD = {"employee_offer", "dependents_management_intent"}
+"""What may stop asking without an event: nobody is told that an offer was settled, or dependents were confirmed."""
 _QUOTED, _QUOTE = "group_quote_intent", "/group_quote_intents/{group_quote_intent_id}/quote"
 
 _FIRST_DAY = timedelta(days=1)
+_SOON = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +44,13 @@ class Looks:
     """Employers and employees on their way to another status, on the first day."""
     records_later: timedelta
     offers: timedelta
+    """Offers, and whatever else may be settled untold, while they ask for something."""
 
 
 def status_of(content: Content | None) -> str | None:
     """The `status` that most of Kota's resources have; an open set."""
     status = content.get("status") if content else None
     return status if isinstance(status, str) else None
-
-
-def look_again(
-    kind: str, content: Content | None, *, looks: Looks, known_since: datetime, now: datetime
-) -> timedelta | None:
-    """When to read a resource again although nothing was heard of it; None for never.
-
-    None of Kota's events says that a record became active, or that an offer was settled (Kota's page "Events").
-    """
-    if content is None:
-        return None
-    if kind in RECORDS and status_of(content) not in {RecordStatus.ACTIVE, RecordStatus.INACTIVE}:
-        return looks.records_first if now - known_since < _FIRST_DAY else looks.records_later
-    if kind == OFFER and status_of(content) == "action_required":
-        return looks.offers
-    return None
-
-
-def look_after_failure(kind: str, *, looks: Looks) -> timedelta | None:
-    """The same for a resource that nobody can read: what is looked at by itself still is, but seldom."""
-    return looks.records_later if kind in RECORDS or kind == OFFER else None
 
 
 def parse(resource: Resource, content: Content) -> Employer | Employee | ContributionReport | None:
@@ -97,6 +79,35 @@ class Found:
     record: Employer | Employee | ContributionReport | None
     actions: Sequence[Action]
     concerned: Concerned
+
+
+def look_again(found: Found, *, looks: Looks, known_since: datetime, now: datetime) -> timedelta | None:
+    """When to read a resource again although nothing was heard of it; None for never.
+
+    None of Kota's events says that a record became active, or that an offer was settled (Kota's page "Events").
+    """
+    kind, status = found.resource.kind, status_of(found.content)
+    if found.content is None:
+        return None
+    if kind in RECORDS and status not in {RecordStatus.ACTIVE, RecordStatus.INACTIVE}:
+        return looks.records_first if now - known_since < _FIRST_DAY else looks.records_later
+    if not _reaches_all(found, now=now):
+        # An event of its parent names the people, and may come later. Each wait is as long as all before together.
+        return min(max(now - known_since, _SOON), looks.offers)
+    if kind in SETTLED_UNTOLD and status == "action_required":
+        return looks.offers
+    return None
+
+
+def _reaches_all(found: Found, *, now: datetime) -> bool:
+    """Whether everybody is known who is asked for something that can still be done."""
+    known = {EMPLOYER: found.concerned.employer_id, EMPLOYEE: found.concerned.employee_id, OPERATOR: "the operator"}
+    return all(known[action.audience] for action in found.actions if not is_past(action.due_on, now=now))
+
+
+def look_after_failure(kind: str, *, looks: Looks) -> timedelta | None:
+    """The same for a resource that nobody can read: what is looked at by itself still is, but seldom."""
+    return looks.records_later if kind in RECORDS or kind in SETTLED_UNTOLD else None
 
 
 class Projector:
