@@ -4,6 +4,7 @@ Lines are stored as they arrive, under a reading that nobody sees yet; one trans
 one. So a report of any size needs the memory of one page, no transaction waits for Kota, and nobody meets half of it.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from app.contributions.reports import FINALIZED, Held, Reading, drop_lines, give
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.kota import ContributionLine as KotaLine
-from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaProblem, KotaUnreadable
+from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaProblem, KotaUnreachable, KotaUnreadable
 from app.models import ContributionLine
 from app.queue.backoff import Backoff
 from app.queue.leases import Lost
@@ -34,6 +35,9 @@ LISTS_LAG = timedelta(seconds=10)
 """Longer than Kota's lists take to show what was written."""
 TRIES = 3
 """How often a report is read that changes while it is read."""
+SHARE = 0.7
+"""Of a lease; the rest is for the wait for its turn, and for writing the result."""
+REPORT = "GET /contribution_reports/{contribution_report_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Reader:
         """
         began = self._clock()
         try:
-            found = await self._read_whole(held)
+            found = await self._read_in_time(held)
             frozen = _is_frozen(found, began=began, confirmed=confirmed)
             again = LISTS_LAG if found.report.status == FINALIZED else self.rules.refresh
             async with self._sessions.begin() as session:
@@ -102,6 +106,17 @@ class Reader:
         log.info("contributions.report.read", report_id=held.report_id, status=found.report.status, lines=found.lines)
         return found
 
+    async def _read_in_time(self, held: Held) -> Reading:
+        """A reading that outlasted its lease would leave no trace, and be begun again at once, for ever."""
+        bound = asyncio.timeout(SHARE * self.rules.lease.total_seconds())
+        try:
+            async with bound:
+                return await self._read_whole(held)
+        except TimeoutError as error:
+            if not bound.expired():
+                raise
+            raise KotaUnreachable(REPORT, "the lease runs out", may_have_happened=False) from error
+
     async def _read_whole(self, held: Held) -> Reading:
         """Pages of one list can shift while it is read, so the report must look the same before and after."""
         before = await self._kota.get_contribution_report(held.report_id)
@@ -113,7 +128,7 @@ class Reader:
             if (after.status, after.last_updated_at) == (before.status, before.last_updated_at):
                 return Reading(after, digest_of(digests), len(digests))
             before = after
-        raise KotaUnreadable("GET /contribution_reports/{contribution_report_id}", "changes while it is read")
+        raise KotaUnreadable(REPORT, "changes while it is read")
 
     async def _store_all(self, held: Held) -> list[bytes]:
         digests: list[bytes] = []

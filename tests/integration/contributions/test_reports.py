@@ -1,14 +1,20 @@
+import asyncio
 import csv
 import io
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import func, select, update
 
 from app.contributions.looking import reader_of
 from app.contributions.reading import LISTS_LAG
 from app.contributions.reports import hold
+from app.kota import KotaUnreachable, Lane
 from app.models import ContributionLine, ContributionReport
+from app.queue.backoff import Backoff
 from tests.integration.contributions.conftest import Payroll
 from tests.integration.contributions.lines import line
 
@@ -164,6 +170,24 @@ async def test_one_reads_a_report_at_a_time(payroll: Payroll) -> None:
         held = await hold(session, report, lease=timedelta(minutes=1))
     assert held is not None
     assert await reader_of(payroll.services).read_now(report) is None
+
+
+async def test_a_reading_that_takes_too_long_is_a_failure_and_is_backed_off(payroll: Payroll) -> None:
+    report = await payroll.open_report([line(10)])
+    await payroll.heard_of(report)
+    reader = reader_of(payroll.services)
+    reader.rules = replace(reader.rules, lease=timedelta(seconds=0.3), backoff=Backoff(first=timedelta(hours=1)))
+    limiter = payroll.services.kota.limiter
+    async with AsyncExitStack() as others:
+        for _ in range(limiter.allowed(Lane.READ)):
+            await others.enter_async_context(limiter.slot(Lane.READ, operation="GET /policies"))
+        with pytest.raises(KotaUnreachable):
+            await asyncio.wait_for(reader.read_now(report), timeout=10)
+    async with payroll.services.sessions() as session:
+        failed = await session.get(ContributionReport, report)
+    assert failed
+    assert (failed.error_code, failed.lease_token) == ("KotaUnreachable", None)
+    assert not await payroll.is_due_within(timedelta(minutes=1))
 
 
 async def test_a_reader_that_lost_its_lease_leaves_nothing_behind(payroll: Payroll) -> None:
