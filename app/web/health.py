@@ -20,6 +20,11 @@ _IS_BEHIND = text(
     "SELECT EXISTS (SELECT FROM reconcile_cursors WHERE coalesce(finished_at, seen_until) < now() - interval '7 days')"
 )
 
+# Kota's outages kill no event, so one may wait for as long as it takes; that must not go unseen.
+_WAITS_LONG = text(
+    "SELECT EXISTS (SELECT FROM kota_events WHERE state = 'pending' AND received_at < now() - interval '1 hour')"
+)
+
 
 class Alive(BaseModel):
     """The process answers."""
@@ -44,14 +49,15 @@ async def live() -> Alive:
 async def ready(services: ServicesDep, response: Response) -> Ready:
     """Whether the database answers and is at least at the revision that this code needs."""
     checks = {"database": "ok", "migrations": "ok"}
-    alarms = {"events": "ok"}
+    alarms = {"events": "ok", "backlog": "ok"}
     try:
         async with services.engine.connect() as connection:
             found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
             if found is None or str(found) < migrate.head():
                 checks["migrations"] = "behind"
-            elif await connection.scalar(_IS_BEHIND):
-                alarms["events"] = "behind"
+            else:
+                alarms["events"] = "behind" if await connection.scalar(_IS_BEHIND) else "ok"
+                alarms["backlog"] = "behind" if await connection.scalar(_WAITS_LONG) else "ok"
     except (OSError, SQLAlchemyError) as error:
         log.warning("web.ready.failed", error=type(error).__name__)
         checks = {"database": "unavailable", "migrations": "unknown"}
