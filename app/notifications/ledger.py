@@ -119,8 +119,6 @@ async def _tell(session: AsyncSession, notification: Notification, type: Message
 
 async def _content(session: AsyncSession, notification: Notification) -> Mapping[str, Any]:
     """The whole notification, with the host's own references where it has them."""
-    employer_ref = await session.scalar(select(Employer.ref).where(Employer.kota_id == notification.kota_employer_id))
-    employee_ref = await session.scalar(select(Employee.ref).where(Employee.kota_id == notification.kota_employee_id))
     return {
         "id": str(notification.id),
         "state": notification.state.value,
@@ -131,8 +129,8 @@ async def _content(session: AsyncSession, notification: Notification) -> Mapping
         "code": notification.code,
         "opened_at": notification.opened_at.astimezone(UTC).isoformat(),
         "closed_at": notification.closed_at.astimezone(UTC).isoformat() if notification.closed_at else None,
-        "employer_ref": employer_ref,
-        "employee_ref": employee_ref,
+        "employer_ref": await _ref(session, Employer, notification.kota_employer_id),
+        "employee_ref": await _ref(session, Employee, notification.kota_employee_id),
         "external_customer_id": notification.external_customer_id,
         "kota": {
             "kind": notification.kind,
@@ -142,6 +140,13 @@ async def _content(session: AsyncSession, notification: Notification) -> Mapping
             "employee_id": notification.kota_employee_id,
         },
     }
+
+
+async def _ref(session: AsyncSession, model: type[Employer | Employee], kota_id: str | None) -> str | None:
+    if kota_id is None:
+        # Compared with None, it would be that of any record which Kota has no id of yet, of whichever company.
+        return None
+    return await session.scalar(select(model.ref).where(model.kota_id == kota_id))
 
 
 def _digest(action: Action, concerned: Concerned, *, lookup_key: bytes) -> bytes:

@@ -4,7 +4,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app.models import KotaResource, Notification, NotificationAudience, NotificationState, OutboxMessage
+from app.models import (
+    Employee,
+    Employer,
+    KotaResource,
+    Notification,
+    NotificationAudience,
+    NotificationState,
+    OutboxMessage,
+)
 from app.notifications.ledger import expire_notifications
 from tests.integration.events.rows import EMPLOYEE_ID, EMPLOYER_ID, add_people, event
 from tests.integration.stack import NOW, Stack
@@ -239,6 +247,40 @@ async def test_action_that_concerns_nobody_we_can_find_is_still_kept(stack: Stac
         stack, "dependents_management_intent.action_required", dependents_management_intent_id="dmi_1"
     )
     assert (found.kota_employer_id, found.kota_employee_id) == (None, None)
+
+
+async def add_strangers(stack: Stack) -> None:
+    """Another company and its employee, neither of them at Kota yet."""
+    record = {"desired": {}, "desired_digest": b""}
+    async with stack.sessions.begin() as session:
+        session.add(Employer(ref="stranger-co", **record))
+        await session.flush()
+        session.add(Employee(ref="stranger", employer_ref="stranger-co", **record))
+
+
+@pytest.mark.threat(3)
+async def test_what_concerns_no_employee_is_told_without_one_though_another_company_has_one_without_id(
+    stack: Stack,
+) -> None:
+    await add_people(stack)
+    await add_strangers(stack)
+    stack.played.resources["/group_quote_intents/gqi_1"] = ASKING | {"employer_id": EMPLOYER_ID}
+    await concerned(stack, "group_quote_intent.action_required", group_quote_intent_id="gqi_1")
+    [message] = await messages(stack)
+    assert message.content
+    assert (message.content["employer_ref"], message.content["employee_ref"]) == ("acme", None)
+
+
+@pytest.mark.threat(3)
+async def test_what_concerns_nobody_is_told_without_references_though_there_are_records_without_id(
+    stack: Stack,
+) -> None:
+    await add_strangers(stack)
+    stack.played.resources["/dependents_management_intents/dmi_1"] = ASKING
+    await concerned(stack, "dependents_management_intent.action_required", dependents_management_intent_id="dmi_1")
+    [message] = await messages(stack)
+    assert message.content
+    assert (message.content["employer_ref"], message.content["employee_ref"]) == (None, None)
 
 
 async def test_quote_expires_when_its_own_resource_says(stack: Stack) -> None:
