@@ -65,9 +65,9 @@ async def list_notifications(
 
 
 async def dismiss(session: AsyncSession, viewer: Viewer, notification_id: UUID) -> None:
-    """Hide a notification from this person until it says something else; NotFound for what they do not see.
+    """Hide a notification from this person until it says something else or is asked again.
 
-    Doing it twice is as good as once.
+    Doing it twice is as good as once. NotFound for what they do not see.
     """
     found = await session.scalar(select(Notification).where(Notification.id == notification_id, _open_for(viewer)))
     if found is None:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import lookup_digest
 from app.models.employee import Employee
 from app.models.employer import Employer
-from app.models.notification import Notification, NotificationState
+from app.models.notification import Notification, NotificationDismissal, NotificationState
 from app.notifications.actions import Action, is_past
 from app.notifications.concerned import Concerned
 from app.outbox.messages import MessageType, tell_host
@@ -63,6 +63,11 @@ async def _keep(
             id=uuid4(), kind=asking.kind, resource_id=asking.resource_id, action=action.name, content_digest=b""
         )
         session.add(notification)
+    elif not was_open:
+        # Asked again, though it may be with the same words: who put the first one aside has not seen this one.
+        await session.execute(
+            delete(NotificationDismissal).where(NotificationDismissal.notification_id == notification.id)
+        )
     if was_open and notification.content_digest == digest:
         return
     _write(notification, action, asking.concerned, digest)

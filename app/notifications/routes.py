@@ -123,7 +123,7 @@ async def list_(viewer: ViewerDep, session: SessionDep, page: PageDep) -> Notifi
     responses=problems(401, 403, 404, 422),
 )
 async def dismiss_one(viewer: ViewerDep, session: SessionDep, notification_id: UUID) -> Response:
-    """For this person only; a changed text or date brings it back."""
+    """For this person only; a changed text or date brings it back, and so does being asked again."""
     await dismiss(session, viewer, notification_id)
     return Response(status_code=204)
 

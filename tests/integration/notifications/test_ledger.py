@@ -10,6 +10,7 @@ from app.models import (
     KotaResource,
     Notification,
     NotificationAudience,
+    NotificationDismissal,
     NotificationState,
     OutboxMessage,
 )
@@ -281,6 +282,25 @@ async def test_what_concerns_nobody_is_told_without_references_though_there_are_
     [message] = await messages(stack)
     assert message.content
     assert (message.content["employer_ref"], message.content["employee_ref"]) == (None, None)
+
+
+async def test_what_is_asked_again_in_the_same_words_is_seen_again_by_who_dismissed_it(stack: Stack) -> None:
+    stack.played.resources[OFFER] = offer()
+    await stack.deliver(told(1))
+    await stack.process()
+    [opened] = await notifications(stack)
+    async with stack.sessions.begin() as session:
+        session.add(
+            NotificationDismissal(notification_id=opened.id, subject_digest=b"me", content_digest=opened.content_digest)
+        )
+    dismissals = select(NotificationDismissal)
+    for status, left in (("action_required", 1), ("accepted", 1), ("action_required", 0)):
+        stack.played.resources[OFFER] = offer(status)
+        await again(stack)
+        async with stack.sessions() as session:
+            assert len((await session.scalars(dismissals)).all()) == left
+    [reopened] = await notifications(stack)
+    assert (reopened.id, reopened.content_digest) == (opened.id, opened.content_digest)
 
 
 async def test_quote_expires_when_its_own_resource_says(stack: Stack) -> None:
