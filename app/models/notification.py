@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base
 from app.db.encryption import EncryptedText
 
+SEEN_BYTES = 32
+
 
 class NotificationAudience(StrEnum):
     """Who has to act. What is for the operator is told to the host's backend only."""
@@ -54,7 +56,8 @@ class Notification(Base):
     due_on: Mapped[date | None]
     """The last day on which it can be done, by the calendar of whoever has to do it."""
     content_digest: Mapped[bytes] = mapped_column(LargeBinary)
-    """Keyed digest of what a person sees: a change of it brings back what was dismissed."""
+    """Keyed digests. The first `SEEN_BYTES` are of what a person sees: a change of it brings back what was dismissed.
+    Behind them is that of the references with which the host was told."""
     state: Mapped[NotificationState] = mapped_column(
         default=NotificationState.OPEN, server_default=NotificationState.OPEN.value
     )
@@ -70,4 +73,5 @@ class NotificationDismissal(Base):
     notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True)
     subject_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     content_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    """Of what the person saw."""
     dismissed_at: Mapped[datetime] = mapped_column(server_default=func.now())

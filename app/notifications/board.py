@@ -17,7 +17,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.errors import NotFound
 from app.models.employee import Employee
 from app.models.employer import Employer
-from app.models.notification import Notification, NotificationAudience, NotificationDismissal, NotificationState
+from app.models.notification import (
+    SEEN_BYTES,
+    Notification,
+    NotificationAudience,
+    NotificationDismissal,
+    NotificationState,
+)
 from app.models.records import SyncState
 
 
@@ -73,7 +79,9 @@ async def dismiss(session: AsyncSession, viewer: Viewer, notification_id: UUID) 
     if found is None:
         raise NotFound
     statement = insert(NotificationDismissal).values(
-        notification_id=found.id, subject_digest=viewer.subject_digest, content_digest=found.content_digest
+        notification_id=found.id,
+        subject_digest=viewer.subject_digest,
+        content_digest=found.content_digest[:SEEN_BYTES],
     )
     await session.execute(
         statement.on_conflict_do_update(
@@ -112,7 +120,7 @@ def _visible(viewer: Viewer) -> ColumnElement[bool]:
     dismissed = exists().where(
         NotificationDismissal.notification_id == Notification.id,
         NotificationDismissal.subject_digest == viewer.subject_digest,
-        NotificationDismissal.content_digest == Notification.content_digest,
+        NotificationDismissal.content_digest == func.substr(Notification.content_digest, 1, SEEN_BYTES),
     )
     return and_(_open_for(viewer), ~dismissed)
 

@@ -16,6 +16,7 @@ from app.models.notification import Notification, NotificationDismissal, Notific
 from app.notifications.actions import Action, is_past
 from app.notifications.concerned import Concerned
 from app.outbox.messages import MessageType, tell_host
+from app.queue.turns import take_turns
 
 OPEN, CLOSED, EXPIRED = NotificationState.OPEN, NotificationState.CLOSED, NotificationState.EXPIRED
 
@@ -41,8 +42,9 @@ async def keep_notifications(
         .with_for_update()
     )
     known = {notification.action: notification for notification in found}
+    refs = await _refs(session, asking.concerned) if actions else ()
     for action in actions:
-        digest = _digest(action, asking.concerned, lookup_key=lookup_key)
+        digest = _digest(action, asking.concerned, refs, lookup_key=lookup_key)
         await _keep(session, known.pop(action.name, None), action, asking, digest=digest)
     for notification in known.values():
         if notification.state is OPEN:
@@ -147,6 +149,22 @@ async def _content(session: AsyncSession, notification: Notification) -> Mapping
     }
 
 
+async def _refs(session: AsyncSession, concerned: Concerned) -> Sequence[str | None]:
+    """The host's references of those whom it concerns.
+
+    Whoever just stores the id of such a record waits for us, or we for them: otherwise neither would see the other, and
+    the host would never be told the reference.
+    """
+    refs = []
+    for model, kota_id in ((Employer, concerned.employer_id), (Employee, concerned.employee_id)):
+        ref = await _ref(session, model, kota_id)
+        if ref is None and kota_id is not None:
+            await take_turns(session, [kota_id])
+            ref = await _ref(session, model, kota_id)
+        refs.append(ref)
+    return refs
+
+
 async def _ref(session: AsyncSession, model: type[Employer | Employee], kota_id: str | None) -> str | None:
     if kota_id is None:
         # Compared with None, it would be that of any record which Kota has no id of yet, of whichever company.
@@ -154,8 +172,10 @@ async def _ref(session: AsyncSession, model: type[Employer | Employee], kota_id:
     return await session.scalar(select(model.ref).where(model.kota_id == kota_id))
 
 
-def _digest(action: Action, concerned: Concerned, *, lookup_key: bytes) -> bytes:
+def _digest(action: Action, concerned: Concerned, refs: Sequence[str | None], *, lookup_key: bytes) -> bytes:
+    """Of what a person sees, and behind it of the references: that they came later brings nothing back to a person."""
     due_on = action.due_on.isoformat() if action.due_on else ""
     shown = [action.audience.value, action.title, action.body or "", due_on, action.code or ""]
     ids = [concerned.employer_id or "", concerned.employee_id or "", concerned.external_customer_id or ""]
-    return lookup_digest(lookup_key, "notification", "\x1f".join([*shown, *ids]).encode())
+    seen = lookup_digest(lookup_key, "notification", "\x1f".join([*shown, *ids]).encode())
+    return seen + lookup_digest(lookup_key, "notification_refs", "\x1f".join(ref or "" for ref in refs).encode())

@@ -13,12 +13,11 @@ from app.kota import Employer as KotaEmployer
 from app.kota import KotaClient, KotaError, KotaNotFound, KotaProblem
 from app.models import Employee, Employer, SyncState
 from app.queue.bell import ring_all
-from app.queue.dirty import mark_dirty
 from app.sync.fields import known_from
 from app.sync.kinds import EMPLOYEES, Kind, KindName, Record
 from app.sync.looks import reference_of
 from app.sync.refusals import SyncInFlight, UnknownRecord
-from app.sync.settlements import wake_employees
+from app.sync.settlements import mark_known, wake_employees
 from app.sync.views import find
 
 
@@ -70,7 +69,7 @@ async def bind(session: AsyncSession, kind: Kind, record: Record, shown: KotaEmp
     record.error_code = record.error_trace_id = record.error_fields = None
     record.next_attempt_at = await session.scalar(select(func.now()))
     await session.flush()
-    await mark_dirty(session, kind.name.value, shown.id)
+    await mark_known(session, kind, [shown.id])
     names = [kind.lane]
     if kind.name is KindName.EMPLOYER and await wake_employees(session, [record.ref]):
         names.append(EMPLOYEES.lane)

@@ -31,10 +31,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import EncryptedBytes, EncryptedJSON
-from app.models import Employee, SyncState
+from app.models import Employee, Notification, NotificationState, SyncState
 from app.outbox.messages import MessageType, tell_host
 from app.queue.bell import ring_all
 from app.queue.dirty import Resource, mark_all_dirty
+from app.queue.turns import take_turns
 from app.sync.kinds import EMPLOYEES, Fields, Kind, KindName, settled_name
 
 
@@ -95,7 +96,7 @@ async def write(session: AsyncSession, kind: Kind, settlements: Sequence[Settlem
     rows = (await session.execute(_statement(kind), _arrays(settlements))).all()
     known = [(row.ref, row.kota_id) for row in rows if row.is_new]
     if known:
-        await mark_all_dirty(session, [Resource(kind.name.value, kota_id) for _, kota_id in known])
+        await mark_known(session, kind, [kota_id for _, kota_id in known])
     for row in rows:
         if row.state == SyncState.REJECTED:
             await _tell_rejection(session, kind, row)
@@ -200,6 +201,22 @@ async def _tell_rejection(session: AsyncSession, kind: Kind, row: Any) -> None:
         "kota_trace_id": row.error_trace_id,
     }
     await tell_host(session, MessageType.SYNC_REJECTED, object=f"sync/{kind.name.value}/{row.ref}", content=content)
+
+
+async def mark_known(session: AsyncSession, kind: Kind, kota_ids: Sequence[str]) -> None:
+    """Have records whose ids were just stored read, and whatever has asked for something in their names before.
+
+    What it asks was told without the host's references. Whoever tells it now takes turns with us.
+    """
+    await take_turns(session, kota_ids)
+    named = Notification.kota_employee_id if kind.has_employer else Notification.kota_employer_id
+    asking = await session.execute(
+        select(Notification.kind, Notification.resource_id).where(
+            named.in_(kota_ids), Notification.state == NotificationState.OPEN
+        )
+    )
+    records = [Resource(kind.name.value, kota_id) for kota_id in kota_ids]
+    await mark_all_dirty(session, [*records, *(Resource(row.kind, row.resource_id) for row in asking)])
 
 
 async def wake_employees(session: AsyncSession, employer_refs: Sequence[str]) -> bool:

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,10 +14,16 @@ from app.models import (
     NotificationDismissal,
     NotificationState,
     OutboxMessage,
+    OutboxState,
 )
-from app.notifications.ledger import expire_notifications
+from app.models.notification import SEEN_BYTES
+from app.notifications.actions import EMPLOYEE, neutral
+from app.notifications.concerned import Concerned
+from app.notifications.ledger import Asking, expire_notifications, keep_notifications
+from app.sync.kinds import EMPLOYEES
+from app.sync.settlements import mark_known
 from tests.integration.events.rows import EMPLOYEE_ID, EMPLOYER_ID, add_people, event
-from tests.integration.stack import NOW, Stack
+from tests.integration.stack import LOOKUP_KEY, NOW, Stack
 
 OFFER = f"/employees/{EMPLOYEE_ID}/health_insurance/offers/eeho_1"
 WORDS = {"reason": "Respond", "reason_description": "Accept or decline.", "code": "c", "due_at": "2026-03-16"}
@@ -291,7 +298,9 @@ async def test_what_is_asked_again_in_the_same_words_is_seen_again_by_who_dismis
     [opened] = await notifications(stack)
     async with stack.sessions.begin() as session:
         session.add(
-            NotificationDismissal(notification_id=opened.id, subject_digest=b"me", content_digest=opened.content_digest)
+            NotificationDismissal(
+                notification_id=opened.id, subject_digest=b"me", content_digest=opened.content_digest[:SEEN_BYTES]
+            )
         )
     dismissals = select(NotificationDismissal)
     for status, left in (("action_required", 1), ("accepted", 1), ("action_required", 0)):
@@ -301,6 +310,65 @@ async def test_what_is_asked_again_in_the_same_words_is_seen_again_by_who_dismis
             assert len((await session.scalars(dismissals)).all()) == left
     [reopened] = await notifications(stack)
     assert (reopened.id, reopened.content_digest) == (opened.id, opened.content_digest)
+
+
+async def test_reference_that_is_known_later_is_told_and_brings_nothing_back_to_who_dismissed_it(stack: Stack) -> None:
+    stack.played.resources[OFFER] = offer()
+    await stack.deliver(told(1))
+    await stack.process()
+    [opened] = await notifications(stack)
+    [message] = await messages(stack)
+    assert message.content
+    assert (message.content["employer_ref"], message.content["employee_ref"]) == (None, None)
+    async with stack.sessions.begin() as session:
+        # What was delivered is forgotten, so that it is not known from there with which references it was told.
+        await session.execute(update(OutboxMessage).values(state=OutboxState.DELIVERED, content=None))
+
+    await add_people(stack)
+    for _ in range(2):
+        await again(stack)
+    [message] = await messages(stack)
+    assert (message.version, message.type) == (2, "notification.updated")
+    assert message.content
+    assert (message.content["employer_ref"], message.content["employee_ref"]) == ("acme", "mary")
+    [updated] = await notifications(stack)
+    assert updated.content_digest[:SEEN_BYTES] == opened.content_digest[:SEEN_BYTES]
+
+
+@pytest.mark.parametrize("first", ["notification", "record"])
+async def test_record_and_notification_that_are_stored_at_once_find_each_other(stack: Stack, first: str) -> None:
+    await add_people(stack)
+    async with stack.sessions.begin() as session:
+        await session.execute(update(Employee).values(kota_id=None))
+    asking = Asking("employee_offer", "eeho_1", Concerned(EMPLOYER_ID, EMPLOYEE_ID), NOW)
+    both = asyncio.Barrier(2)
+
+    async def notify() -> None:
+        async with stack.sessions.begin() as session:
+            if first == "record":
+                await both.wait()
+            await keep_notifications(session, asking, [neutral("sign", EMPLOYEE)], lookup_key=LOOKUP_KEY)
+            if first == "notification":
+                await both.wait()
+                await asyncio.sleep(0.2)
+
+    async def know() -> None:
+        async with stack.sessions.begin() as session:
+            await session.execute(update(Employee).values(kota_id=EMPLOYEE_ID))
+            if first == "notification":
+                await both.wait()
+            await mark_known(session, EMPLOYEES, [EMPLOYEE_ID])
+            if first == "record":
+                await both.wait()
+                await asyncio.sleep(0.2)
+
+    await asyncio.gather(notify(), know())
+    [message] = await messages(stack)
+    assert message.content
+    async with stack.sessions() as session:
+        is_marked = await session.get(KotaResource, ("employee_offer", "eeho_1")) is not None
+    told_and_marked = message.content["employee_ref"], is_marked
+    assert told_and_marked == (("mary", False) if first == "record" else (None, True))
 
 
 async def test_quote_expires_when_its_own_resource_says(stack: Stack) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, update
 
 from app.models import Notification, NotificationAudience, NotificationState, SyncState
+from app.models.notification import SEEN_BYTES
 from tests.databases import NewDatabase
 from tests.integration.sessions.world import employee_row, employer_row, store
 from tests.support.app import Host, RunningApp, running_app, settings_for
@@ -55,8 +56,7 @@ def notification(
         kota_employee_id=employee and f"ee_{employee}",
         title=title,
         body="What to do",
-        content_digest=title.encode(),
-        **values,
+        **{"content_digest": title.encode(), **values},
     )
 
 
@@ -143,7 +143,8 @@ async def dismiss(app: RunningApp, id: object, **person: Any) -> httpx.Response:
 
 
 async def test_dismissing_hides_it_from_one_person_until_it_says_something_else(app: RunningApp) -> None:
-    item = notification("for acme")
+    digest = b"x" * SEEN_BYTES
+    item = notification("for acme", content_digest=digest)
     await store(app, item)
     for _ in range(2):
         assert (await dismiss(app, item.id)).status_code == 204
@@ -151,7 +152,10 @@ async def test_dismissing_hides_it_from_one_person_until_it_says_something_else(
     assert (await get(app, "/me"))["open_notifications"] == 0
     assert await titles(app, sub="somebody else") == {"for acme"}
     async with app.app.state.services.sessions.begin() as session:
-        await session.execute(update(Notification).values(content_digest=b"changed"))
+        await session.execute(update(Notification).values(content_digest=digest + b"another reference"))
+    assert await titles(app) == set()
+    async with app.app.state.services.sessions.begin() as session:
+        await session.execute(update(Notification).values(content_digest=b"changed" + digest))
     assert await titles(app) == {"for acme"}
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, update
 
 from app.kota import serialise
-from app.models import Batch
+from app.models import Batch, KotaResource, Notification
 from app.queue.dirty import mark_dirty
 from app.sync.batch_lines import MAX_LINE
 from app.sync.batches import SILENT
@@ -40,6 +40,19 @@ async def test_linked_employer_wakes_its_employees(world: SyncWorld) -> None:
     assert (await world.call("PUT", "employers/acme/link", {"kota_id": answer.json()["id"]})).status_code == 200
     world.start_worker()
     await world.until("employees/e1", state="synced")
+
+
+async def test_link_has_read_again_what_is_asked_in_the_name_of_the_record(world: SyncWorld, acme: str) -> None:
+    theirs = await _create(world, employee_body(acme, metadata={}))
+    await world.stop_worker()
+    await world.call("PUT", "employees/e1", employee_record("acme"), Prefer="respond-async")
+    asked = {"action": "x", "audience": "employee", "title": "x", "content_digest": b"", "kota_employee_id": theirs}
+    async with world.services.sessions.begin() as session:
+        session.add(Notification(kind="enrolment_intent", resource_id="ei_1", **asked))
+    assert (await world.call("PUT", "employees/e1/link", {"kota_id": theirs})).status_code == 200
+    async with world.services.sessions() as session:
+        marked = await session.get_one(KotaResource, ("enrolment_intent", "ei_1"))
+    assert marked.next_attempt_at
 
 
 @pytest.mark.threat(3)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select, update
 
-from app.models import Employer, SyncState
+from app.models import Employer, KotaResource, Notification, NotificationState, SyncState
 from app.sync import gate
 from app.sync.kinds import EMPLOYERS
 from app.sync.settlements import Settlement
@@ -72,6 +72,19 @@ async def test_id_that_another_record_holds_rejects_that_one_alone(idle: SyncWor
     states = await _states(idle)
     assert states["c"] == ("synced", "er_2", None)
     assert sorted(states[ref] for ref in ("a", "b")) == [("rejected", None, "kota_id_taken"), ("synced", "er_1", None)]
+
+
+async def test_id_that_is_known_now_has_read_again_what_is_asked_in_its_name(idle: SyncWorld) -> None:
+    asked = {"action": "x", "audience": "employer", "title": "x", "content_digest": b""}
+    async with idle.services.sessions.begin() as session:
+        for number, (employer, state) in enumerate((("er_1", "open"), ("er_1", "closed"), ("er_2", "open"))):
+            theirs = {"kind": "group_policy", "resource_id": f"gp_{number}", "kota_employer_id": employer}
+            session.add(Notification(**asked, **theirs, state=NotificationState(state)))
+    settler = Settler(EMPLOYERS, sessions=idle.services.sessions, patience=PATIENCE)
+    assert await settler.settle(_synced("a", await _lease(idle, "a"), "er_1"))
+    async with idle.services.sessions() as session:
+        marked = await session.scalars(select(KotaResource.id).order_by(KotaResource.id))
+        assert marked.all() == ["er_1", "gp_0"]
 
 
 async def test_gate_closes_once_probes_singly_and_opens(idle: SyncWorld) -> None:
