@@ -13,6 +13,7 @@ from app.db.engine import Sessions
 from app.models.dead_letter import DeadLetter
 from app.models.kota_event import EventState, KotaEvent
 from app.models.notification import Notification, NotificationState
+from app.models.outbox_message import OutboxMessage
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +25,9 @@ _DONE = (EventState.PROCESSED, EventState.IGNORED)
 async def prune(sessions: Sessions, *, events_after: timedelta, dead_letters_after: timedelta) -> int:
     """Delete what is older than that; returns how many events and dead letters that was.
 
-    Notifications that are over go with the events that caused them; those that wait stay.
+    Notifications that are over go with the events that caused them, and so does what the host is told of them; those
+    that wait stay. Other messages to the host stay as well: there is one for each record or report, which stays too,
+    and it names people by reference alone.
     """
     pruned = 0
     for prune_some, age in (
@@ -70,5 +73,9 @@ async def _prune_notifications(session: AsyncSession, before: ColumnElement[date
         .limit(_CHUNK)
         .with_for_update(skip_locked=True)
     )
-    gone = await session.execute(delete(Notification).where(Notification.id.in_(old)).returning(Notification.id))
-    return len(gone.all())
+    gone = await session.scalars(delete(Notification).where(Notification.id.in_(old)).returning(Notification.id))
+    ids = gone.all()
+    # With it, however far it has come: who erases a person finds messages through their notifications.
+    messages = [f"notification/{id_}" for id_ in ids]
+    await session.execute(delete(OutboxMessage).where(OutboxMessage.object.in_(messages)))
+    return len(ids)

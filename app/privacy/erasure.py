@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.errors import Conflict, NotFound
-from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, OutboxState, SessionGrant
+from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, SessionGrant
 from app.models.kota_event import locked_in_order
 from app.privacy.holdings import events_of
 
@@ -72,9 +72,8 @@ async def _erase_notifications(session: AsyncSession, kota_id: str) -> None:
     theirs = Notification.kota_employee_id == kota_id
     messages = select(func.concat("notification/", Notification.id)).where(theirs)
     # Gone, and not emptied: a message without its content could be told again, and would say that there is nothing.
-    # What was delivered is a version number and no more.
-    untold = OutboxMessage.object.in_(messages) & (OutboxMessage.state != OutboxState.DELIVERED)
-    await session.execute(delete(OutboxMessage).where(untold))
+    # What was delivered goes as well, since nothing prunes it once its notification is gone.
+    await session.execute(delete(OutboxMessage).where(OutboxMessage.object.in_(messages)))
     await session.execute(delete(Notification).where(theirs))
 
 

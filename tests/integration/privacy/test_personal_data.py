@@ -70,8 +70,10 @@ async def fill(app: RunningApp, **mary: Any) -> None:
 
 
 @pytest.mark.threat(15)
-@pytest.mark.parametrize("state", [OutboxState.DEAD, OutboxState.PENDING])
-async def test_what_the_host_was_not_told_yet_goes_as_well(app: RunningApp, host: Host, state: OutboxState) -> None:
+@pytest.mark.parametrize("state", OutboxState)
+async def test_what_the_host_was_told_or_not_told_yet_goes_as_well(
+    app: RunningApp, host: Host, state: OutboxState
+) -> None:
     await fill(app)
     services = app.app.state.services
     async with services.sessions.begin() as session:
