@@ -1,72 +1,30 @@
-import asyncio
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 
 from app.models import (
-    Employee,
-    Employer,
     KotaResource,
-    Notification,
     NotificationAudience,
     NotificationDismissal,
     NotificationState,
     OutboxMessage,
-    OutboxState,
 )
 from app.models.notification import SEEN_BYTES
-from app.notifications.actions import EMPLOYEE, neutral
-from app.notifications.concerned import Concerned
-from app.notifications.ledger import Asking, expire_notifications, keep_notifications
-from app.sync.kinds import EMPLOYEES
-from app.sync.settlements import mark_known
+from app.notifications.ledger import expire_notifications
 from tests.integration.events.rows import EMPLOYEE_ID, EMPLOYER_ID, add_people, event
-from tests.integration.stack import LOOKUP_KEY, NOW, Stack
-
-OFFER = f"/employees/{EMPLOYEE_ID}/health_insurance/offers/eeho_1"
-WORDS = {"reason": "Respond", "reason_description": "Accept or decline.", "code": "c", "due_at": "2026-03-16"}
-
-
-def offer(status: str = "action_required", **words: Any) -> dict[str, Any]:
-    return {
-        "id": "eeho_1",
-        "employee_id": EMPLOYEE_ID,
-        "employer_id": EMPLOYER_ID,
-        "external_customer_id": "customer-1",
-        "status": status,
-        "required_action": WORDS | words if status == "action_required" else None,
-    }
-
-
-def told(number: int) -> dict[str, Any]:
-    return event(
-        number,
-        "employee.health_insurance.offer.action_required",
-        id="eeho_1",
-        employee_id=EMPLOYEE_ID,
-        employer_id=EMPLOYER_ID,
-    )
-
-
-async def notifications(stack: Stack) -> list[Notification]:
-    async with stack.sessions() as session:
-        return list(await session.scalars(select(Notification).order_by(Notification.kind, Notification.resource_id)))
-
-
-async def messages(stack: Stack) -> list[OutboxMessage]:
-    async with stack.sessions() as session:
-        return list(
-            await session.scalars(select(OutboxMessage).where(OutboxMessage.object.startswith("notification/")))
-        )
-
-
-async def again(stack: Stack) -> None:
-    """Look at everything once more, as when a poll is due."""
-    async with stack.sessions.begin() as session:
-        await session.execute(update(KotaResource).values(next_attempt_at=func.now()))
-    await stack.process()
+from tests.integration.notifications.rows import (
+    ASKING,
+    OFFER,
+    WORDS,
+    again,
+    concerned,
+    messages,
+    notifications,
+    offer,
+    told,
+)
+from tests.integration.stack import NOW, Stack
 
 
 async def test_required_action_opens_changes_closes_and_opens_again_under_one_id(stack: Stack) -> None:
@@ -163,16 +121,6 @@ async def test_deadline_that_passes_between_two_looks_expires_the_notification(s
     assert [item.state for item in await notifications(stack)] == [NotificationState.EXPIRED]
 
 
-async def concerned(stack: Stack, type: str, **data: str) -> Notification:
-    await stack.deliver(event(1, type, **data))
-    await stack.process()
-    [notification] = await notifications(stack)
-    return notification
-
-
-ASKING = {"status": "action_required", "action_required": WORDS, "required_action": WORDS}
-
-
 async def test_enrolment_concerns_the_employer_and_customer_of_our_record(stack: Stack) -> None:
     await add_people(stack, external_customer="customer-7")
     stack.played.resources["/enrolment_intents/ei_1"] = ASKING | {"employee_id": EMPLOYEE_ID}
@@ -257,40 +205,6 @@ async def test_action_that_concerns_nobody_we_can_find_is_still_kept(stack: Stac
     assert (found.kota_employer_id, found.kota_employee_id) == (None, None)
 
 
-async def add_strangers(stack: Stack) -> None:
-    """Another company and its employee, neither of them at Kota yet."""
-    record = {"desired": {}, "desired_digest": b""}
-    async with stack.sessions.begin() as session:
-        session.add(Employer(ref="stranger-co", **record))
-        await session.flush()
-        session.add(Employee(ref="stranger", employer_ref="stranger-co", **record))
-
-
-@pytest.mark.threat(3)
-async def test_what_concerns_no_employee_is_told_without_one_though_another_company_has_one_without_id(
-    stack: Stack,
-) -> None:
-    await add_people(stack)
-    await add_strangers(stack)
-    stack.played.resources["/group_quote_intents/gqi_1"] = ASKING | {"employer_id": EMPLOYER_ID}
-    await concerned(stack, "group_quote_intent.action_required", group_quote_intent_id="gqi_1")
-    [message] = await messages(stack)
-    assert message.content
-    assert (message.content["employer_ref"], message.content["employee_ref"]) == ("acme", None)
-
-
-@pytest.mark.threat(3)
-async def test_what_concerns_nobody_is_told_without_references_though_there_are_records_without_id(
-    stack: Stack,
-) -> None:
-    await add_strangers(stack)
-    stack.played.resources["/dependents_management_intents/dmi_1"] = ASKING
-    await concerned(stack, "dependents_management_intent.action_required", dependents_management_intent_id="dmi_1")
-    [message] = await messages(stack)
-    assert message.content
-    assert (message.content["employer_ref"], message.content["employee_ref"]) == (None, None)
-
-
 async def test_what_is_asked_again_in_the_same_words_is_seen_again_by_who_dismissed_it(stack: Stack) -> None:
     stack.played.resources[OFFER] = offer()
     await stack.deliver(told(1))
@@ -312,65 +226,6 @@ async def test_what_is_asked_again_in_the_same_words_is_seen_again_by_who_dismis
     assert (reopened.id, reopened.content_digest) == (opened.id, opened.content_digest)
 
 
-async def test_reference_that_is_known_later_is_told_and_brings_nothing_back_to_who_dismissed_it(stack: Stack) -> None:
-    stack.played.resources[OFFER] = offer()
-    await stack.deliver(told(1))
-    await stack.process()
-    [opened] = await notifications(stack)
-    [message] = await messages(stack)
-    assert message.content
-    assert (message.content["employer_ref"], message.content["employee_ref"]) == (None, None)
-    async with stack.sessions.begin() as session:
-        # What was delivered is forgotten, so that it is not known from there with which references it was told.
-        await session.execute(update(OutboxMessage).values(state=OutboxState.DELIVERED, content=None))
-
-    await add_people(stack)
-    for _ in range(2):
-        await again(stack)
-    [message] = await messages(stack)
-    assert (message.version, message.type) == (2, "notification.updated")
-    assert message.content
-    assert (message.content["employer_ref"], message.content["employee_ref"]) == ("acme", "mary")
-    [updated] = await notifications(stack)
-    assert updated.content_digest[:SEEN_BYTES] == opened.content_digest[:SEEN_BYTES]
-
-
-@pytest.mark.parametrize("first", ["notification", "record"])
-async def test_record_and_notification_that_are_stored_at_once_find_each_other(stack: Stack, first: str) -> None:
-    await add_people(stack)
-    async with stack.sessions.begin() as session:
-        await session.execute(update(Employee).values(kota_id=None))
-    asking = Asking("employee_offer", "eeho_1", Concerned(EMPLOYER_ID, EMPLOYEE_ID), NOW)
-    both = asyncio.Barrier(2)
-
-    async def notify() -> None:
-        async with stack.sessions.begin() as session:
-            if first == "record":
-                await both.wait()
-            await keep_notifications(session, asking, [neutral("sign", EMPLOYEE)], lookup_key=LOOKUP_KEY)
-            if first == "notification":
-                await both.wait()
-                await asyncio.sleep(0.2)
-
-    async def know() -> None:
-        async with stack.sessions.begin() as session:
-            await session.execute(update(Employee).values(kota_id=EMPLOYEE_ID))
-            if first == "notification":
-                await both.wait()
-            await mark_known(session, EMPLOYEES, [EMPLOYEE_ID])
-            if first == "record":
-                await both.wait()
-                await asyncio.sleep(0.2)
-
-    await asyncio.gather(notify(), know())
-    [message] = await messages(stack)
-    assert message.content
-    async with stack.sessions() as session:
-        is_marked = await session.get(KotaResource, ("employee_offer", "eeho_1")) is not None
-    told_and_marked = message.content["employee_ref"], is_marked
-    assert told_and_marked == (("mary", False) if first == "record" else (None, True))
-
-
 async def test_quote_expires_when_its_own_resource_says(stack: Stack) -> None:
     stack.played.resources["/group_quote_intents/gqi_1"] = {"status": "quote_available", "group_id": "gr_1"}
     stack.played.resources["/group_quote_intents/gqi_1/quote"] = {"expires_at": "2026-04-01T00:00:00Z"}
@@ -384,7 +239,7 @@ async def test_quote_that_is_gone_has_no_day(stack: Stack) -> None:
     assert (found.due_on, found.kota_employer_id) == (None, None)
 
 
-async def test_finalized_report_and_changed_status_are_told_to_the_host(stack: Stack) -> None:
+async def test_finalized_report_and_changed_status_are_told_to_the_host_once(stack: Stack) -> None:
     await add_people(stack)
     stack.played.resources["/contribution_reports/ctr_1"] = {
         "id": "ctr_1",
@@ -407,3 +262,8 @@ async def test_finalized_report_and_changed_status_are_told_to_the_host(stack: S
     assert (report.type, report.content["employer_ref"]) == ("contribution_report.finalized", "acme")
     assert status.content
     assert (status.type, status.content["kota_status"]) == ("employer.status_changed", "active")
+
+    await stack.deliver(event(3, "contribution_report.finalized", id="ctr_1"))
+    await again(stack)
+    async with stack.sessions() as session:
+        assert (await session.get_one(OutboxMessage, "contribution_report/ctr_1")).version == 1
