@@ -1,13 +1,16 @@
 """The worker's share: bring the host what it is to be told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import case, func, literal
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
+from app.db.encryption import Undecryptable
 from app.db.engine import Sessions
 from app.models.outbox_message import OutboxMessage, OutboxState
 from app.ops.metrics import OUTBOX_MESSAGES
@@ -18,6 +21,8 @@ from app.queue.backoff import Backoff
 from app.queue.lanes import Lane
 
 log = structlog.get_logger(__name__)
+
+UNDECRYPTABLE = "undecryptable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Delivery:
     message: Message
     attempts: int
     lease: leases.Lease
+    is_readable: bool
 
 
 def outbox_lane(
@@ -45,18 +51,24 @@ def outbox_lane(
     """The lane that tells the host."""
 
     async def claim(session: AsyncSession, limit: int) -> list[Delivery]:
-        rows = await leases.claim(session, OutboxMessage, limit=limit, lease=rules.lease)
+        # A message under a lost key must not hold up the others, so that each is decrypted alone.
+        unread = [defer(OutboxMessage.content, raiseload=True)]
+        rows = await leases.claim(session, OutboxMessage, limit=limit, lease=rules.lease, options=unread)
         return [
             Delivery(
-                Message(row.object, row.version, row.type, row.content or {}, row.changed_at),
+                Message(row.object, row.version, row.type, content or {}, row.changed_at),
                 attempts=row.attempts,
                 lease=leases.lease_of(row),
+                is_readable=content is not None,
             )
             for row in rows
+            for content in [await _content(session, row.object)]
         ]
 
     async def work(delivery: Delivery) -> None:
         try:
+            if not delivery.is_readable:
+                raise NotDelivered(UNDECRYPTABLE)
             await host.deliver(delivery.message, now=clock())
         except NotDelivered as error:
             await _failed(sessions, delivery, error, rules=rules)
@@ -73,6 +85,14 @@ def outbox_lane(
         await leases.release(session, OutboxMessage, [delivery.lease for delivery in deliveries])
 
     return Lane(name=OUTBOX, claim=claim, work=work, release=release, lease=rules.lease, in_flight=rules.in_flight)
+
+
+async def _content(session: AsyncSession, object: str) -> Mapping[str, Any] | None:
+    """What a message says; None if no key that we have opens it."""
+    try:
+        return await session.scalar(select(OutboxMessage.content).where(OutboxMessage.object == object))
+    except Undecryptable:
+        return None
 
 
 async def _delivered(session: AsyncSession, delivery: Delivery) -> None:

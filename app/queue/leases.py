@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, inspect, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.base import ExecutableOption
 
 from app.db.leases import Leased
 
@@ -55,8 +56,11 @@ async def claim(
     limit: int,
     lease: timedelta,
     where: Sequence[ColumnElement[bool]] = (),
+    options: Sequence[ExecutableOption] = (),
 ) -> list[Row]:
     """Take up to `limit` due rows for `lease`, longest due first; each gets a fresh `lease_token`.
+
+    `options` say what of the rows is loaded.
 
     The rows count as attempted from here on: a holder that dies without a word has used up an attempt. Commit before
     the work begins: a lease counts from the start of the transaction.
@@ -80,6 +84,7 @@ async def claim(
             attempts=model.attempts + 1,
         )
         .returning(model)
+        .options(*options)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
     # An update returns rows in the order in which it came across them.

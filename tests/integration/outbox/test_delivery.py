@@ -6,13 +6,15 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from sqlalchemy import func, update
+from cryptography.fernet import Fernet
+from sqlalchemy import LargeBinary, func, literal, select, type_coerce, update
 from standardwebhooks.webhooks import Webhook
 
+from app.db.encryption import Keyring
 from app.models import OutboxMessage, OutboxState
 from app.outbox.delivery import Host
 from app.outbox.messages import MessageType, tell_host
-from app.outbox.replay import replay_dead
+from app.outbox.replay import list_messages, replay_dead
 from app.outbox.work import DeliveryRules, outbox_lane
 from app.queue.backoff import Backoff
 from app.queue.lanes import Lane
@@ -155,6 +157,28 @@ async def test_message_is_dead_after_three_days_and_can_be_replayed(stack: Stack
     assert (await message(stack)).state is OutboxState.DELIVERED
     assert host.ids() == [f"{OBJECT}:1"] * 3
     assert len({request.content for request in host.seen}) == 1
+
+
+async def test_message_under_a_lost_key_fails_alone_and_goes_out_once_the_key_is_back(stack: Stack) -> None:
+    host = PlayedHost()
+    await tell(stack, title="x")
+    async with stack.sessions.begin() as session:
+        await session.execute(update(OutboxMessage).values(next_attempt_at=func.now() - timedelta(hours=1)))
+        sealed = await session.scalar(select(type_coerce(OutboxMessage.content, LargeBinary)))
+        lost = literal(Keyring([Fernet.generate_key().decode()]).encrypt(b"{}"), LargeBinary)
+        await session.execute(update(OutboxMessage).values(content=lost))
+        await tell_host(session, MessageType.SYNC_REJECTED, object="sync/employee/mary", content={})
+    await deliver(stack, host)
+    assert host.ids() == ["sync/employee/mary:1"]
+    async with stack.sessions.begin() as session:
+        [waiting] = await list_messages(session, state=OutboxState.PENDING, after=None, limit=10)
+        assert (waiting.object, waiting.error_code, waiting.attempts) == (OBJECT, "undecryptable", 1)
+        await session.execute(
+            update(OutboxMessage).where(OutboxMessage.object == OBJECT).values(content=literal(sealed, LargeBinary))
+        )
+    await deliver(stack, host)
+    assert host.ids()[1:] == [f"{OBJECT}:1"]
+    assert json.loads(host.seen[1].content)["data"] == {"title": "x"}
 
 
 @pytest.mark.parametrize("status", [200, 500])
