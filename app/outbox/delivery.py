@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,9 @@ from standardwebhooks.webhooks import Webhook
 
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read, so that its connection can carry the next message. Nothing in it matters."""
+
+READ_WITHIN = timedelta(seconds=2)
+"""How long it is read. The message's time ends it sooner."""
 
 
 class NotDelivered(Exception):
@@ -72,16 +75,28 @@ class Host:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(message.id, now, body.decode()),
         }
+        request = self._http.build_request("POST", self._url, content=body, headers=headers)
+        ends_at = asyncio.get_running_loop().time() + self._within
         try:
-            async with (
-                asyncio.timeout(self._within),
-                self._http.stream("POST", self._url, content=body, headers=headers, follow_redirects=False) as answer,
-            ):
-                await _read_through(answer)
+            async with asyncio.timeout_at(ends_at):
+                answer = await self._http.send(request, stream=True, follow_redirects=False)
         except (httpx.HTTPError, TimeoutError) as error:
             raise NotDelivered(type(error).__name__) from error
+        await _finish(answer, ends_at=ends_at)
         if not answer.is_success:
             raise NotDelivered(f"status_{answer.status_code}")
+
+
+async def _finish(answer: httpx.Response, *, ends_at: float) -> None:
+    now = asyncio.get_running_loop().time()
+    # The status has said whether the message was taken. A body that ends badly, late or never says nothing against it;
+    # it only costs the connection.
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout_at(min(ends_at, now + READ_WITHIN.total_seconds())):
+            try:
+                await _read_through(answer)
+            finally:
+                await answer.aclose()
 
 
 async def _read_through(answer: httpx.Response) -> None:

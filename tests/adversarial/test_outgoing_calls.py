@@ -105,8 +105,12 @@ async def test_environment_does_not_say_whom_to_believe(
 @pytest.mark.parametrize("misdeed", ["drip", "drip of headers", "silence"])
 async def test_answer_that_never_ends_is_given_up(call: Call, misdeed: str) -> None:
     async with listening(HostileServer(misdeed)) as server, asyncio.timeout(20):
-        with pytest.raises(Refused):
+        if call is tell_host and misdeed == "drip":
+            # The host took the message, and the rest of what it says is waited for no longer than that.
             await call(server.url)
+        else:
+            with pytest.raises(Refused):
+                await call(server.url)
 
 
 @every_client
