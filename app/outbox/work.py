@@ -23,6 +23,9 @@ from app.queue.lanes import Lane
 log = structlog.get_logger(__name__)
 
 UNDECRYPTABLE = "undecryptable"
+LEAST_ATTEMPTS = 13
+"""No message is given up before, however old it is: it may have grown old while there was no worker, or nowhere to tell
+it. With the usual pauses this is some four hours of trying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ async def _delivered(session: AsyncSession, delivery: Delivery) -> None:
 async def _failed(sessions: Sessions, delivery: Delivery, error: NotDelivered, *, rules: DeliveryRules) -> None:
     is_newest = OutboxMessage.version == delivery.message.version
     since = func.greatest(OutboxMessage.changed_at, OutboxMessage.replayed_at)
-    too_old = is_newest & (since <= func.now() - rules.give_up_after)
+    was_tried = literal(delivery.attempts >= LEAST_ATTEMPTS)
+    too_old = is_newest & was_tried & (since <= func.now() - rules.give_up_after)
     soon = leases.after(rules.backoff.delay(delivery.attempts))
     try:
         async with sessions.begin() as session:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import LargeBinary, func, literal, select, type_coerce, update
+from sqlalchemy import LargeBinary, case, func, literal, select, type_coerce, update
 from standardwebhooks.webhooks import Webhook
 
 from app.db.encryption import Keyring
@@ -15,7 +15,7 @@ from app.models import OutboxMessage, OutboxState
 from app.outbox.delivery import Host
 from app.outbox.messages import MessageType, tell_host
 from app.outbox.replay import list_messages, replay_dead
-from app.outbox.work import DeliveryRules, outbox_lane
+from app.outbox.work import LEAST_ATTEMPTS, DeliveryRules, outbox_lane
 from app.queue.backoff import Backoff
 from app.queue.lanes import Lane
 from tests.integration.stack import Stack
@@ -68,6 +68,14 @@ async def deliver(stack: Stack, host: PlayedHost, *, rounds: int = 1) -> None:
 async def tell(stack: Stack, **content: object) -> int:
     async with stack.sessions.begin() as session:
         return await tell_host(session, MessageType.NOTIFICATION_OPENED, object=OBJECT, content=content)
+
+
+async def grow_old(stack: Stack) -> None:
+    """Three days pass."""
+    ago = func.now() - timedelta(days=3)
+    replayed = case((OutboxMessage.replayed_at.is_not(None), ago))
+    async with stack.sessions.begin() as session:
+        await session.execute(update(OutboxMessage).values(changed_at=ago, replayed_at=replayed))
 
 
 async def message(stack: Stack) -> OutboxMessage:
@@ -143,20 +151,37 @@ async def test_message_is_dead_after_three_days_and_can_be_replayed(stack: Stack
     host = PlayedHost()
     host.answer = lambda _request: httpx.Response(500)
     await tell(stack, n=1)
-    async with stack.sessions.begin() as session:
-        await session.execute(update(OutboxMessage).values(changed_at=func.now() - timedelta(days=3)))
-    await deliver(stack, host, rounds=3)
+    await grow_old(stack)
+    await deliver(stack, host, rounds=LEAST_ATTEMPTS + 2)
     dead = await message(stack)
-    assert (dead.state, dead.error_code, len(host.seen)) == (OutboxState.DEAD, "status_500", 1)
+    assert (dead.state, dead.error_code, len(host.seen)) == (OutboxState.DEAD, "status_500", LEAST_ATTEMPTS)
     assert await replay_dead(stack.sessions) == 1
     # Its three days begin anew, and what it says is what it said.
-    await deliver(stack, host)
+    await deliver(stack, host, rounds=LEAST_ATTEMPTS + 2)
     assert (await message(stack)).state is OutboxState.PENDING
     host.answer = lambda _request: httpx.Response(200)
     await deliver(stack, host)
     assert (await message(stack)).state is OutboxState.DELIVERED
-    assert host.ids() == [f"{OBJECT}:1"] * 3
+    assert set(host.ids()) == {f"{OBJECT}:1"}
     assert len({request.content for request in host.seen}) == 1
+
+
+async def test_message_that_grew_old_untold_is_tried_as_often_as_others_before_it_is_given_up(stack: Stack) -> None:
+    host = PlayedHost()
+    host.answer = lambda _request: httpx.Response(500)
+    await tell(stack, n=1)
+    await grow_old(stack)
+    await deliver(stack, host, rounds=LEAST_ATTEMPTS - 1)
+    assert (await message(stack)).state is OutboxState.PENDING
+    await deliver(stack, host)
+    assert (await message(stack)).state is OutboxState.DEAD
+    # One that is replayed starts anew in both.
+    assert await replay_dead(stack.sessions) == 1
+    await grow_old(stack)
+    await deliver(stack, host, rounds=LEAST_ATTEMPTS - 1)
+    assert (await message(stack)).state is OutboxState.PENDING
+    await deliver(stack, host)
+    assert (await message(stack)).state is OutboxState.DEAD
 
 
 async def test_message_under_a_lost_key_fails_alone_and_goes_out_once_the_key_is_back(stack: Stack) -> None:
