@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from standardwebhooks.webhooks import Webhook
@@ -39,7 +40,9 @@ class Message:
 
     @property
     def id(self) -> str:
-        return f"{self.object}:{self.version}"
+        """Escaped as in an address, and its dots as well: Standard Webhooks signs `<id>.<time>.<body>`, so that an id
+        has none. `%` is escaped too, so that no two objects have one id."""
+        return f"{quote(self.object, safe='/:').replace('.', '%2E')}:{self.version}"
 
     def body(self) -> bytes:
         """The same bytes at every attempt."""

@@ -29,7 +29,8 @@ class DeliveryError(BaseModel):
 class MessageOut(BaseModel):
     """The newest message about one object. What it says is not shown: it may be about a person.
 
-    `id` is the object, such as `notification/<id>`. The host sees it as `webhook-id` with the version behind it.
+    `id` is the object, such as `notification/<id>`. The host sees it in `webhook-id`, escaped and with
+    the version behind it.
     """
 
     id: str

@@ -98,6 +98,28 @@ async def test_message_is_signed_and_whole_and_forgotten_once_it_arrived(stack: 
     assert done.delivered_at
 
 
+@pytest.mark.parametrize(
+    ("object", "id_"),
+    [
+        ("sync/employee/m-1_2:3", "sync/employee/m-1_2:3:1"),
+        ("sync/employee/mary.jones", "sync/employee/mary%2Ejones:1"),
+        ("sync/employee/mary%2Ejones", "sync/employee/mary%252Ejones:1"),
+        ("contribution_report/ü \r\n", "contribution_report/%C3%BC%20%0D%0A:1"),
+    ],
+)
+async def test_id_of_a_message_has_no_dot_and_nothing_else_that_a_header_or_signature_cannot_hold(
+    stack: Stack, object: str, id_: str
+) -> None:
+    host = PlayedHost()
+    async with stack.sessions.begin() as session:
+        await tell_host(session, MessageType.SYNC_REJECTED, object=object, content={})
+    await deliver(stack, host)
+    [request] = host.seen
+    assert request.headers["webhook-id"] == id_
+    Webhook(SECRET).verify(request.content, dict(request.headers))
+    assert json.loads(request.content)["object"] == object
+
+
 async def test_failed_message_comes_again_under_the_same_id_with_the_same_bytes(stack: Stack) -> None:
     host = PlayedHost()
 
