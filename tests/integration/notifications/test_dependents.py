@@ -7,7 +7,7 @@ import pytest
 from app.models import NotificationState
 from app.outbox.messages import MessageType
 from tests.integration.events.rows import EMPLOYEE_ID, EMPLOYER_ID, add_people, event, get_resource
-from tests.integration.notifications.test_ledger import ASKING, again, messages, notifications
+from tests.integration.notifications.rows import ASKING, again, messages, notifications
 from tests.integration.stack import Stack
 
 KIND = "dependents_management_intent"

@@ -9,7 +9,7 @@ import pytest
 from app.events.settling import MAX_ATTEMPTS
 from app.models import EventState, NotificationState
 from tests.integration.events.rows import EMPLOYEE_ID, EMPLOYER_ID, add_people, event, get_event, get_resource
-from tests.integration.notifications.test_ledger import ASKING, OFFER, again, notifications, offer, told
+from tests.integration.notifications.rows import ASKING, OFFER, again, notifications, offer, told
 from tests.integration.stack import Stack
 
 NO_RESOURCE: list[Any] = [None, [], "ok", 1, {}, {"message": "maintenance"}, {"status": None}]
