@@ -72,7 +72,11 @@ async def drift(url: str) -> list[Any]:
 def _alone(move: Callable[[Config, str], None], revision: str, lock_timeout: timedelta) -> Callable[[Connection], None]:
     def moved(connection: Connection) -> None:
         # Until the connection ends. Waiting for the other replica's turn to be over may take as long as it takes.
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ONE_AT_A_TIME})
+        # Asked for in short statements: CREATE INDEX CONCURRENTLY waits for every one under way, and so for us.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ONE_AT_A_TIME}):
+            connection.rollback()
+            connection.execute(text("SELECT pg_sleep(0.2)"))
+            connection.rollback()
         milliseconds = int(lock_timeout.total_seconds() * 1000)
         connection.execute(text("SELECT set_config('lock_timeout', :value, false)"), {"value": str(milliseconds)})
         connection.commit()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
@@ -34,7 +34,9 @@ class Selection:
         """The selection in SQL."""
         conditions: list[ColumnElement[bool]] = []
         if self.state is not None:
-            conditions.append(KotaEvent.state == self.state)
+            # Written out: an index of one state's rows is of no use to a prepared statement that takes any state.
+            state = bindparam(None, self.state, type_=KotaEvent.state.type, literal_execute=True)
+            conditions.append(KotaEvent.state == state)
         if self.type is not None:
             conditions.append(KotaEvent.type == self.type)
         if self.received_from is not None:

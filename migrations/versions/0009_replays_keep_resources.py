@@ -1,10 +1,8 @@
-"""A replayed event keeps its resource, and dead events are found without reading all others
+"""Which events wait to be routed, with what they are about kept; and which are dead
 
-Deliveries wait while the indexes are built, some seconds for some millions of events; Kota repeats what is refused.
-CONCURRENTLY would wait for the replicas that wait for this migration.
+Their table may be large, so the indexes are built beside its writers. One that was left half built is dropped first.
 """
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
@@ -12,26 +10,23 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-UNROUTED = "state = 'pending' AND (resource_id IS NULL OR resource_seq IS NULL)"
-UNROUTED_BEFORE = "state = 'pending' AND resource_id IS NULL"
-
 
 def upgrade() -> None:
-    op.drop_index("ix_kota_events_unrouted", table_name="kota_events")
-    op.create_index("ix_kota_events_unrouted", "kota_events", ["received_at"], postgresql_where=sa.text(UNROUTED))
-    op.create_index(
-        "ix_kota_events_dead", "kota_events", ["received_at", "id"], postgresql_where=sa.text("state = 'dead'")
+    _rebuild(
+        "ix_kota_events_unrouted",
+        "(received_at) WHERE state = 'pending' AND (resource_id IS NULL OR resource_seq IS NULL)",
     )
+    _rebuild("ix_kota_events_dead", "(received_at, id) WHERE state = 'dead'")
 
 
 def downgrade() -> None:
-    op.drop_index("ix_kota_events_dead", table_name="kota_events")
-    op.drop_index("ix_kota_events_unrouted", table_name="kota_events")
-    # What was replayed and not routed yet is waiting by the rule of before.
-    op.execute(
-        "UPDATE kota_events SET resource_kind = NULL, resource_id = NULL "
-        "WHERE state = 'pending' AND resource_seq IS NULL"
-    )
-    op.create_index(
-        "ix_kota_events_unrouted", "kota_events", ["received_at"], postgresql_where=sa.text(UNROUTED_BEFORE)
-    )
+    # The code before knows by this what waits to be routed.
+    op.execute("UPDATE kota_events SET resource_id = NULL WHERE state = 'pending' AND resource_seq IS NULL")
+    _rebuild("ix_kota_events_unrouted", "(received_at) WHERE state = 'pending' AND resource_id IS NULL")
+    op.drop_index("ix_kota_events_dead", "kota_events")
+
+
+def _rebuild(name: str, rows: str) -> None:
+    with op.get_context().autocommit_block():
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON kota_events {rows}")

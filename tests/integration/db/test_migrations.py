@@ -138,7 +138,13 @@ async def test_migration_waits_for_another_one_while_asking_for_the_revision_doe
     url = new_database(migrated=False)
 
     async def waits() -> bool:
-        return bool(await rows(url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        return bool(
+            await rows(
+                url,
+                "SELECT 1 FROM pg_stat_activity "
+                "WHERE datname = current_database() AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()",
+            )
+        )
 
     async with connected(url) as other:
         await other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": migrate.ONE_AT_A_TIME})

@@ -2,12 +2,11 @@
 
 import json
 
-import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import func, select, text, update
+from sqlalchemy import update
 
 from app.db.encryption import Keyring
-from app.events.inbox import Selection, count_events, list_events, replay_event, replay_events
+from app.events.inbox import Selection, replay_event, replay_events
 from app.events.work import routing_lane
 from app.models import Employee, EventState, KotaEvent
 from app.privacy.erasure import erase_employee
@@ -106,34 +105,6 @@ async def test_what_was_replayed_is_routed_once(stack: Stack) -> None:
         await routing.work(None)
 
     assert claimed == [1, 0]
-
-
-@pytest.mark.parametrize("times", [1, 12], ids=["planned for its values", "planned for any"])
-async def test_dead_events_are_found_without_reading_the_others(stack: Stack, times: int) -> None:
-    many = """
-        INSERT INTO kota_events (id, type, version, body, state)
-        SELECT 'evt_' || n, 'employee.updated', 'v2', '', CASE n WHEN 7 THEN 'dead' ELSE 'processed' END
-        FROM generate_series(1, 5000) AS n
-    """
-    async with stack.sessions.begin() as session:
-        await session.execute(text(many))
-        await session.execute(text("ANALYZE kota_events"))
-    before = await scans(stack)
-    async with stack.sessions() as session:
-        for _ in range(times):
-            found = await list_events(session, Selection(state=EventState.DEAD), before=None, limit=50)
-            assert [dead.id for dead in found] == ["evt_7"]
-            assert await count_events(session, Selection(state=EventState.DEAD)) == 1
-    assert await scans(stack) == before
-
-
-async def scans(stack: Stack) -> int:
-    async with stack.sessions() as session:
-        await session.execute(select(func.pg_stat_force_next_flush()))
-        await session.commit()
-        await session.execute(select(func.pg_stat_clear_snapshot()))
-        counted = text("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'kota_events'")
-        return await session.scalar(counted) or 0
 
 
 async def mary_left(stack: Stack) -> None:
