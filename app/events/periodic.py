@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.db.engine import Sessions
+from app.events.backlog import tell_backlog
 from app.events.pruning import prune
 from app.events.reconcile import RECONCILE, Reconciler
 from app.notifications.ledger import expire_notifications
@@ -28,7 +29,7 @@ class Housekeeping:
 def event_periodic(
     sessions: Sessions, *, reconciler: Reconciler, rules: Housekeeping, clock: Callable[[], datetime]
 ) -> Sequence[Periodic]:
-    """Reconcile, expire, prune."""
+    """Reconcile, expire, prune, and tell how far processing is behind."""
 
     async def expire() -> None:
         expired = _EXPIRE_CHUNK
@@ -39,8 +40,12 @@ def event_periodic(
     async def forget() -> None:
         await prune(sessions, events_after=rules.retain_events, dead_letters_after=rules.retain_dead_letters)
 
+    async def look() -> None:
+        await tell_backlog(sessions)
+
     return [
         Periodic(RECONCILE, rules.reconcile_every, reconciler.run_and_tell, lease=rules.reconcile_lease),
         Periodic("notifications.expire", rules.expire_every, expire),
         Periodic("events.prune", rules.prune_every, forget),
+        Periodic("events.backlog", timedelta(minutes=1), look),
     ]

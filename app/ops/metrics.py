@@ -17,6 +17,7 @@ WEBHOOK_REFUSALS = Counter("kota_bff_webhook_refusals_total", "Deliveries with n
 EVENTS = Counter("kota_bff_events_total", "Events that reached their end", ["state"])
 RECONCILED = Counter("kota_bff_reconciled_events_total", "Events that no delivery brought, found in Kota's list")
 RECONCILE_AGE = Gauge("kota_bff_reconcile_age_seconds", "Since Kota's list of events was last read to its end")
+BACKLOG_AGE = Gauge("kota_bff_events_backlog_age_seconds", "Since the oldest event that is not processed was received")
 OUTBOX_MESSAGES = Counter("kota_bff_outbox_messages_total", "Attempts to tell the host something", ["outcome"])
 PUSHES = Counter("kota_bff_pushes_total", "Attempts to bring a record to Kota", ["kind", "outcome"])
 SESSIONS = Counter("kota_bff_sessions_total", "Sessions asked for", ["audience", "result"])

@@ -19,10 +19,10 @@ router = APIRouter(prefix="/health", tags=["health"])
 _IS_BEHIND = text(
     "SELECT EXISTS (SELECT FROM reconcile_cursors WHERE coalesce(finished_at, seen_until) < now() - interval '7 days')"
 )
-
-# Kota's outages kill no event, so one may wait for as long as it takes; that must not go unseen.
+# Kota's outages kill no event, so one may wait for as long as it takes; that must not go unseen. Compared
+# by age, so that the index of pending events is used, and not the one of all by their time.
 _WAITS_LONG = text(
-    "SELECT EXISTS (SELECT FROM kota_events WHERE state = 'pending' AND received_at < now() - interval '1 hour')"
+    "SELECT EXISTS (SELECT FROM kota_events WHERE state = 'pending' AND now() - received_at > interval '1 hour')"
 )
 
 
