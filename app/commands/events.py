@@ -101,6 +101,7 @@ def reconcile(
 ) -> None:
     """Read Kota's own list of events now, and store what no delivery brought."""
     from app.events.reconcile import Reconciler
+    from app.kota import KotaError
 
     begin = _utc(since)
     if begin is not None and begin > datetime.now(UTC):
@@ -117,7 +118,12 @@ def reconcile(
         )
         typer.echo(f"{await reconciler.run(since=begin)} events were missing")
 
-    run(work, name="kota-bff events")
+    try:
+        run(work, name="kota-bff events")
+    except KotaError as error:
+        # What was read before is stored, and the next run begins there.
+        typer.echo(f"Kota's list of events could not be read: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _selection(

@@ -57,3 +57,11 @@ async def test_wrong_use_is_said_plainly(environment: str, arguments: tuple[str,
     result = await run(*arguments)
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+async def test_kota_that_does_not_answer_is_said_plainly(environment: str) -> None:
+    assert environment
+    result = await run("reconcile")
+    assert result.exit_code == 1
+    assert "could not be read" in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
