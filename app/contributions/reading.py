@@ -4,7 +4,6 @@ Lines are stored as they arrive, under a reading that nobody sees yet; one trans
 one. So a report of any size needs the memory of one page, no transaction waits for Kota, and nobody meets half of it.
 """
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from app.db.engine import Sessions
 from app.kota import ContributionLine as KotaLine
 from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaProblem, KotaUnreachable, KotaUnreadable
 from app.models import ContributionLine
+from app.queue import leases
 from app.queue.backoff import Backoff
 from app.queue.leases import Lost
 
@@ -35,8 +35,6 @@ LISTS_LAG = timedelta(seconds=10)
 """Longer than Kota's lists take to show what was written."""
 TRIES = 3
 """How often a report is read that changes while it is read."""
-SHARE = 0.7
-"""Of a lease; the rest is for the wait for its turn, and for writing the result."""
 REPORT = "GET /contribution_reports/{contribution_report_id}"
 
 
@@ -108,7 +106,7 @@ class Reader:
 
     async def _read_in_time(self, held: Held) -> Reading:
         """A reading that outlasted its lease would leave no trace, and be begun again at once, for ever."""
-        bound = asyncio.timeout(SHARE * self.rules.lease.total_seconds())
+        bound = leases.bound(self.rules.lease)
         try:
             async with bound:
                 return await self._read_whole(held)

@@ -22,6 +22,8 @@ KEY_ID_BYTES = 4
 class Undecryptable(Exception):
     """A stored value names a key that is not configured, or was tampered with. Carries no part of the value."""
 
+    code = "undecryptable"
+
 
 class Keyring:
     """Fernet keys, newest first: the first encrypts, all of them decrypt.

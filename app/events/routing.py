@@ -13,7 +13,7 @@ from app.db.encryption import Keyring, Undecryptable
 from app.events.catalogue import Unnamed, resource_of
 from app.events.reconcile import KEPT_FOR, follow, reconcile_soon
 from app.kota import NotAnEvent, read_envelope
-from app.models.kota_event import UNDECRYPTABLE, UNROUTED, EventState, KotaEvent
+from app.models.kota_event import UNROUTED, EventState, KotaEvent
 from app.queue.dirty import Resource, mark_all_dirty
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ def route(id: str, type: str, body: bytes, *, known: Resource | None, keyring: K
     except (Unnamed, NotAnEvent, Undecryptable) as error:
         if known is not None:
             return Routed(id, EventState.PENDING, known)
-        code = UNDECRYPTABLE if isinstance(error, Undecryptable) else UNNAMED
+        code = error.code if isinstance(error, Undecryptable) else UNNAMED
         return Routed(id, EventState.DEAD, error_code=code)
     return Routed(id, EventState.PENDING if resource else EventState.IGNORED, resource)
 

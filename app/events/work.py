@@ -1,6 +1,5 @@
 """The worker's share: route stored events, and read what they made dirty."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from app.events.settling import Failure, finish_events, settle, settle_failure
 from app.kota import KotaClient, KotaError
 from app.models.kota_event import UNROUTED, EventState
 from app.ops.metrics import EVENTS
+from app.queue import leases
 from app.queue.backoff import Backoff
 from app.queue.dirty import DIRTY
 from app.queue.lanes import Lane
@@ -29,8 +29,6 @@ from app.webhooks.store import STORED
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
-_READING = 0.7
-"""Of a lease; the rest is for the wait for its turn, and for writing the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ class Reader:
         """Read one resource, then project and settle it in one transaction; a failure is recorded in its own."""
         step = log.bind(kind=job.resource.kind, resource_id=job.resource.id)
         step.debug("events.resource.leased")
-        bound = asyncio.timeout(_READING * self._reading.lease.total_seconds())
+        bound = leases.bound(self._reading.lease)
         try:
             async with bound:
                 content = await read(self._kota, job.resource)

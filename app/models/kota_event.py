@@ -53,9 +53,6 @@ class KotaEvent(Base):
     error_code: Mapped[str | None]
 
 
-UNDECRYPTABLE = "undecryptable"
-"""The error code of an event whose body no configured key opens."""
-
 UNROUTED: ColumnElement[bool] = and_(
     KotaEvent.state == EventState.PENDING, or_(KotaEvent.resource_id.is_(None), KotaEvent.resource_seq.is_(None))
 )

@@ -22,7 +22,6 @@ from app.queue.lanes import Lane
 
 log = structlog.get_logger(__name__)
 
-UNDECRYPTABLE = "undecryptable"
 LEAST_ATTEMPTS = 13
 """No message is given up before, however old it is: it may have grown old while there was no worker, or nowhere to tell
 it. With the usual pauses this is some four hours of trying."""
@@ -71,7 +70,7 @@ def outbox_lane(
     async def work(delivery: Delivery) -> None:
         try:
             if not delivery.is_readable:
-                raise NotDelivered(UNDECRYPTABLE)
+                raise NotDelivered(Undecryptable.code)
             await host.deliver(delivery.message, now=clock())
         except NotDelivered as error:
             await _failed(sessions, delivery, error, rules=rules)

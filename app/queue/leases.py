@@ -5,6 +5,7 @@ who holds what. Claiming locks rows with `FOR UPDATE SKIP LOCKED` only while the
 the lease protects them, and a dead holder's rows come free when it runs out.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,11 @@ class Lease:
 
     key: tuple[Any, ...]
     token: UUID
+
+
+def bound(lease: timedelta) -> asyncio.Timeout:
+    """A time-out for what is read under a lease. The rest is for the wait for its turn, and for writing the result."""
+    return asyncio.timeout(0.7 * lease.total_seconds())
 
 
 def lease_of(row: Leased) -> Lease:

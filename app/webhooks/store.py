@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.models.kota_event import UNDECRYPTABLE
+from app.db.encryption import Undecryptable
 
 STORED = "kota_events"
 """The bell that rings when events were stored."""
@@ -28,7 +28,7 @@ _DELIVERED = (
         state = CASE WHEN stored.state = 'dead' THEN 'pending' ELSE stored.state END,
         attempts = CASE WHEN stored.state = 'dead' THEN 0 ELSE stored.attempts END,
         resource_seq = CASE WHEN stored.state = 'dead' THEN NULL ELSE stored.resource_seq END,
-        body = CASE WHEN stored.error_code = '{UNDECRYPTABLE}' THEN excluded.body ELSE stored.body END
+        body = CASE WHEN stored.error_code = '{Undecryptable.code}' THEN excluded.body ELSE stored.body END
     RETURNING id, xmax = 0 AS is_new
     """
 )

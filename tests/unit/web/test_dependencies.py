@@ -19,8 +19,8 @@ def calls_of(dependant: Dependant) -> Iterator[Callable[..., Any]]:
 
 def is_awaited(call: Callable[..., Any]) -> bool:
     # A dependency may be an object that is called.
-    functions = (call, getattr(call, "__call__", call))  # noqa: B004 - the method is what is looked at
-    return any(inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function) for function in functions)
+    function = call if inspect.isroutine(call) else type(call).__call__
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def test_no_dependency_runs_on_a_thread() -> None:
