@@ -80,7 +80,7 @@ async def test_slow_body_is_cut_off(impatient: int, host: Host) -> None:
     credential = host.bearer()["Authorization"].encode()
     headers = (b"Authorization: " + credential, b"Content-Type: application/json", b"Content-Length: 100")
     answer = await exchange(impatient, request(*headers, line=b"POST /sessions HTTP/1.1", body=b"{"))
-    assert b"201" not in answer
+    assert b"HTTP/1.1 201" not in answer
 
 
 @pytest.mark.threat(23)
@@ -133,7 +133,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
 async def test_trailers_are_neither_taken_nor_kept(patient: int, tail: bytes) -> None:
     answer = await exchange(patient, request(CHUNKED, line=POST), tail)
     assert answer.startswith((b"HTTP/1.1 401", b"HTTP/1.1 400"))
-    assert b"201" not in answer
+    assert b"HTTP/1.1 201" not in answer
 
 
 @pytest.mark.parametrize("size", [1, 1_000, 40_000, 100_000])
