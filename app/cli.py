@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands.dead_letters import app as dead_letters
 from app.commands.events import app as events
 from app.commands.keys import keys
 from app.commands.outbox import app as outbox
@@ -20,6 +21,7 @@ from app.commands.reports import reports
 app = typer.Typer(name="kota-bff", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
+app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(outbox, name="outbox")
 app.add_typer(reports, name="reports")
 app.add_typer(sync, name="sync")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -56,6 +57,11 @@ def _http_url(value: str) -> str:
         raise ValueError("must not carry credentials")
     if "?" in value or "#" in value:
         raise ValueError("must have neither query nor fragment")
+    try:
+        # What is to be called with it has the last word, now and not at the first call: `xn--` may be no name.
+        _ = httpx.URL(value).host
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("must name a host that can be called") from None
     return value.rstrip("/")
 
 

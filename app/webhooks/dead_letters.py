@@ -1,9 +1,14 @@
 """Deliveries that were signed but are no events: kept for a person to look at."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring, lookup_digest
+from app.errors import NotFound
 from app.models.dead_letter import DeadLetter
 
 
@@ -17,3 +22,22 @@ async def bury(session: AsyncSession, body: bytes, *, reason: str, keyring: Keyr
             index_elements=[DeadLetter.body_digest], set_={"deliveries": DeadLetter.deliveries + 1}
         )
     )
+
+
+async def list_dead_letters(session: AsyncSession, *, limit: int) -> Sequence[DeadLetter]:
+    """The newest `limit`."""
+    newest = select(DeadLetter).order_by(DeadLetter.received_at.desc(), DeadLetter.id).limit(limit)
+    return (await session.scalars(newest)).all()
+
+
+async def count_dead_letters(session: AsyncSession) -> int:
+    """How many are kept."""
+    return await session.scalar(select(func.count()).select_from(DeadLetter)) or 0
+
+
+async def read_dead_letter(session: AsyncSession, id_: UUID, *, keyring: Keyring) -> bytes:
+    """The body as it was delivered. Raises NotFound, and Undecryptable without its key."""
+    letter = await session.get(DeadLetter, id_)
+    if letter is None:
+        raise NotFound
+    return keyring.decrypt(letter.body)

@@ -76,6 +76,7 @@ def test_address_is_kept_without_its_last_slash(load: Load, given: str, kept: st
         *("https://u:p@kota.example.com", "https://u@kota.example.com", "https://@kota.example.com"),
         *("https://kota.example.com?a=b", "https://kota.example.com?", "https://kota.example.com#a"),
         *("https://kota.example.com/a b", "https://kota.example.com\\@evil.example.com"),
+        *("https://xn--a.example.com", "https://xn--"),
         *("http://api.kota.io", "http://kota.io", "http://test.api.kota.io"),
     ],
 )
