@@ -158,6 +158,8 @@ async def _kota(settings: Settings, *, webhook_url: str | None) -> list[Finding]
         begun = time.monotonic()
         try:
             endpoints = await _endpoints(client)
+            took = (time.monotonic() - begun) * 1000
+            platform = [await _platform(client, settings.kota_platform_id)] if settings.kota_platform_id else []
         except KotaUnauthorized as error:
             advice = "KOTA_API_KEY is wrong, revoked, or lacks the right. Pushing pauses until Kota takes it."
             return [Finding("Kota", State.FAULT, str(error), advice)]
@@ -166,8 +168,24 @@ async def _kota(settings: Settings, *, webhook_url: str | None) -> list[Finding]
         except KotaError as error:
             advice = "Records and events wait and go on by themselves; people get no sessions. See Kota's status page."
             return [Finding("Kota", State.FAULT, str(error), advice)]
-    took = (time.monotonic() - begun) * 1000
-    return [Finding("Kota", State.OK, f"takes the key, answered in {took:.0f} ms"), _endpoint(endpoints, webhook_url)]
+    takes = Finding("Kota", State.OK, f"takes the key, answered in {took:.0f} ms")
+    return [takes, *platform, _endpoint(endpoints, webhook_url)]
+
+
+async def _platform(client: KotaClient, wanted: str) -> Finding:
+    """Kota says whose a key is only by what belongs to it."""
+    employer = await anext(client.list_employers(), None)
+    found = employer.platform_id if employer else None
+    if found is None:
+        return Finding(
+            "platform", State.NOTE, "no employer yet by which to tell whose KOTA_API_KEY is", "Ask again later."
+        )
+    if found == wanted:
+        return Finding("platform", State.OK, f"KOTA_API_KEY is of {found}")
+    advice = (
+        "KOTA_API_KEY or KOTA_PLATFORM_ID is another platform's. Stop the workers: they push to where the key leads."
+    )
+    return Finding("platform", State.FAULT, f"KOTA_API_KEY is of {found}, KOTA_PLATFORM_ID of {wanted}", advice)
 
 
 async def _endpoints(client: KotaClient) -> list[str]:

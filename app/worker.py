@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,9 +20,11 @@ from app.contributions.work import contributions_lane, contributions_periodic
 from app.db.faults import DATABASE_ERRORS
 from app.events.periodic import Housekeeping, event_periodic
 from app.events.projections import Looks
+from app.events.pruning import prune_events
 from app.events.reconcile import Reconciler, reconcile_soon
 from app.events.work import Reading, event_lanes
 from app.kota import key_fingerprint
+from app.notifications.pruning import prune_notifications
 from app.ops.logging import configure_logging
 from app.outbox.delivery import Host, open_host
 from app.outbox.work import DeliveryRules, outbox_lane
@@ -31,12 +34,14 @@ from app.queue.lanes import Lane, run_lane
 from app.queue.periodic import Periodic, run_periodic
 from app.queue.tasks import CANCELLATION, cancel
 from app.services import Services, open_services
+from app.sessions.pruning import prune_counts, prune_grants
 from app.settings import BadConfiguration, Settings
 from app.sync.work import SyncRules, sync_lanes, sync_periodic
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.problems import install_problem_handlers
 from app.web.protocol import SERVER_OPTIONS
+from app.webhooks.dead_letters import prune_dead_letters
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +97,7 @@ def periodic_of(services: Services) -> Sequence[Periodic]:
         *privacy_periodic(
             sessions=services.sessions, keyring=services.keyring, after=services.settings.erase_offboarded_after
         ),
+        *_pruning(services),
     ]
 
 
@@ -111,12 +117,23 @@ def _event_periodic(services: Services) -> Sequence[Periodic]:
             reconcile_every=settings.reconcile_every,
             reconcile_lease=settings.reconcile_lease,
             expire_every=settings.expire_every,
-            prune_every=settings.prune_every,
-            retain_events=settings.retain_events,
-            retain_dead_letters=settings.retain_dead_letters,
         ),
         clock=_now,
     )
+
+
+def _pruning(services: Services) -> Sequence[Periodic]:
+    """What is old is forgotten, each kind by the room that it belongs to."""
+    settings, sessions = services.settings, services.sessions
+    forget: Mapping[str, Callable[[], Awaitable[None]]] = {
+        "events": partial(prune_events, sessions, after=settings.retain_events),
+        # They go with the events that caused them.
+        "notifications": partial(prune_notifications, sessions, after=settings.retain_events),
+        "dead_letters": partial(prune_dead_letters, sessions, after=settings.retain_dead_letters),
+        "session_grants": partial(prune_grants, sessions, after=settings.retain_grants),
+        "session_counts": partial(prune_counts, sessions),
+    }
+    return [Periodic(f"{what}.prune", settings.prune_every, run) for what, run in forget.items()]
 
 
 def _now() -> datetime:

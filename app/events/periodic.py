@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from app.db.engine import Sessions
 from app.events.backlog import tell_backlog
-from app.events.pruning import prune
 from app.events.reconcile import RECONCILE, Reconciler
 from app.notifications.ledger import expire_notifications
 from app.queue.periodic import Periodic
@@ -16,20 +15,17 @@ _EXPIRE_CHUNK = 200
 
 @dataclass(frozen=True, slots=True)
 class Housekeeping:
-    """How often, and how long things are kept."""
+    """How often, and how long a reconcile may take."""
 
     reconcile_every: timedelta
     reconcile_lease: timedelta
     expire_every: timedelta
-    prune_every: timedelta
-    retain_events: timedelta
-    retain_dead_letters: timedelta
 
 
 def event_periodic(
     sessions: Sessions, *, reconciler: Reconciler, rules: Housekeeping, clock: Callable[[], datetime]
 ) -> Sequence[Periodic]:
-    """Reconcile, expire, prune, and tell how far processing is behind."""
+    """Reconcile, expire, and tell how far processing is behind."""
 
     async def expire() -> None:
         expired = _EXPIRE_CHUNK
@@ -37,15 +33,11 @@ def event_periodic(
             async with sessions.begin() as session:
                 expired = await expire_notifications(session, now=clock(), limit=_EXPIRE_CHUNK)
 
-    async def forget() -> None:
-        await prune(sessions, events_after=rules.retain_events, dead_letters_after=rules.retain_dead_letters)
-
     async def look() -> None:
         await tell_backlog(sessions)
 
     return [
         Periodic(RECONCILE, rules.reconcile_every, reconciler.run_and_tell, lease=rules.reconcile_lease),
         Periodic("notifications.expire", rules.expire_every, expire),
-        Periodic("events.prune", rules.prune_every, forget),
         Periodic("events.backlog", timedelta(minutes=1), look),
     ]

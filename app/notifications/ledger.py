@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -115,11 +115,16 @@ async def _end(session: AsyncSession, notification: Notification, state: Notific
     await _tell(session, notification, MessageType.NOTIFICATION_CLOSED)
 
 
+def told_as(notification_id: UUID) -> str:
+    """The object that the host is told of: one for each notification."""
+    return f"notification/{notification_id}"
+
+
 async def _tell(session: AsyncSession, notification: Notification, type: MessageType) -> None:
     await tell_host(
         session,
         type,
-        object=f"notification/{notification.id}",
+        object=told_as(notification.id),
         content=await _content(session, notification),
     )
 

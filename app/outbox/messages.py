@@ -1,10 +1,10 @@
 """Tell the host something. It is part of the caller's transaction, so nothing is told that did not happen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,3 +52,11 @@ async def tell_host(session: AsyncSession, type: MessageType, *, object: str, co
     version = await session.scalar(statement.returning(OutboxMessage.version))
     await ring(session, OUTBOX)
     return version or 0
+
+
+async def forget_messages(session: AsyncSession, objects: Sequence[str]) -> None:
+    """Leave nothing of what was to be told, or was told, of these objects.
+
+    Gone, and not emptied: a message without its content could be told again, and would say that there is nothing.
+    """
+    await session.execute(delete(OutboxMessage).where(OutboxMessage.object.in_(objects)))

@@ -1,15 +1,21 @@
 """Deliveries that were signed but are no events: kept for a person to look at."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+import structlog
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring, lookup_digest
+from app.db.engine import Sessions
+from app.db.pruning import CHUNK, prune
 from app.errors import NotFound
 from app.models.dead_letter import DeadLetter
+
+log = structlog.get_logger(__name__)
 
 
 async def bury(session: AsyncSession, body: bytes, *, reason: str, keyring: Keyring, lookup_key: bytes) -> None:
@@ -41,3 +47,19 @@ async def read_dead_letter(session: AsyncSession, id_: UUID, *, keyring: Keyring
     if letter is None:
         raise NotFound
     return keyring.decrypt(letter.body)
+
+
+async def prune_dead_letters(sessions: Sessions, *, after: timedelta) -> None:
+    """Forget what was first delivered longer ago than that."""
+    old = (
+        select(DeadLetter.id)
+        .where(DeadLetter.received_at < func.now() - after)
+        .order_by(DeadLetter.received_at)
+        .limit(CHUNK)
+    )
+
+    async def forget(session: AsyncSession) -> int:
+        gone = await session.execute(delete(DeadLetter).where(DeadLetter.id.in_(old)).returning(DeadLetter.id))
+        return len(gone.all())
+
+    log.info("webhooks.dead_letters.pruned", rows=await prune(sessions, forget))

@@ -3,9 +3,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
+import httpx
 import pytest
 
-from tests.support.stack import Stack
+from tests.support.records import employer_record
+from tests.support.stack import API_KEY, Stack
 
 pytestmark = pytest.mark.acceptance
 
@@ -40,6 +42,20 @@ def test_a_fault_is_exit_1_with_advice(stack: Stack) -> None:
 
     assert seen.returncode == 1, seen.stdout + seen.stderr
     assert "fault" in seen.stdout
+
+
+def test_a_key_of_another_platform_is_a_fault_once_kota_has_an_employer(stack: Stack) -> None:
+    env = {**stack.env, "KOTA_PLATFORM_ID": "pt_another"}
+    assert _doctor(env).returncode == 0
+
+    key = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": "doctor"}
+    made = httpx.post(f"{stack.sandbox_url}/employers", json=employer_record(), headers=key)
+    assert made.is_success, made.text
+    seen = _doctor(env)
+
+    assert seen.returncode == 1, seen.stdout + seen.stderr
+    assert "another platform's" in seen.stdout
+    assert _doctor({**env, "KOTA_PLATFORM_ID": made.json()["platform_id"]}).returncode == 0
 
 
 def test_a_bad_configuration_is_listed_whole_without_values() -> None:

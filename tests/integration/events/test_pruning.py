@@ -1,38 +1,40 @@
-"""What is over is forgotten whole, and what waits never."""
+"""What is over is forgotten, and what waits never."""
 
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from app.events.pruning import prune
-from app.models import Notification, NotificationState, OutboxMessage, OutboxState
+from app.db.pruning import CHUNK
+from app.events.pruning import prune_events
+from app.models import EventState, KotaEvent
 from tests.integration.stack import Stack
 
 DAY = timedelta(days=1)
-OLD, RECENT, WAITING = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+async def grow_old(stack: Stack, state: EventState, *ids: str) -> None:
+    await stack.deliver(*({"id": id_, "type": "t"} for id_ in ids))
+    async with stack.sessions.begin() as session:
+        old = update(KotaEvent).where(KotaEvent.id.in_(ids))
+        await session.execute(old.values(state=state, received_at=func.now() - 91 * DAY))
+
+
+async def left(stack: Stack) -> set[str]:
+    async with stack.sessions() as session:
+        return set(await session.scalars(select(KotaEvent.id)))
 
 
 @pytest.mark.threat(15)
-@pytest.mark.parametrize("state", OutboxState)
-async def test_what_the_host_was_told_of_a_notification_goes_with_it_and_nothing_else(
-    stack: Stack, state: OutboxState
-) -> None:
-    asked: dict[str, Any] = {"kind": "k", "action": "a", "audience": "employee", "title": "Mary", "content_digest": b""}
-    over = {"state": NotificationState.CLOSED, **asked}
-    message = {"type": "x", "content": {"title": "Mary"}, "state": state, "changed_at": func.now() - 91 * DAY}
-    async with stack.sessions.begin() as session:
-        session.add(Notification(id=OLD, resource_id="1", closed_at=func.now() - 91 * DAY, **over))
-        session.add(Notification(id=RECENT, resource_id="2", closed_at=func.now() - 89 * DAY, **over))
-        session.add(Notification(id=WAITING, resource_id="3", opened_at=func.now() - 91 * DAY, **asked))
-        for object in (*(f"notification/{id_}" for id_ in (OLD, RECENT, WAITING)), "employee_status/mary"):
-            session.add(OutboxMessage(object=object, **message))
+async def test_old_events_are_pruned_but_never_what_waits(stack: Stack) -> None:
+    for state in EventState:
+        await grow_old(stack, state, f"evt_{state.value}")
+    await stack.deliver({"id": "evt_new", "type": "t"})
+    await prune_events(stack.sessions, after=90 * DAY)
+    assert await left(stack) == {"evt_pending", "evt_dead", "evt_new"}
 
-    await prune(stack.sessions, events_after=90 * DAY, dead_letters_after=90 * DAY)
 
-    async with stack.sessions() as session:
-        left = await session.scalars(select(OutboxMessage.object).order_by(OutboxMessage.object))
-        assert left.all() == ["employee_status/mary", f"notification/{RECENT}", f"notification/{WAITING}"]
-        assert set(await session.scalars(select(Notification.id))) == {RECENT, WAITING}
+async def test_more_than_one_transaction_forgets_are_all_forgotten(stack: Stack) -> None:
+    await grow_old(stack, EventState.PROCESSED, *(f"evt_{number}" for number in range(2 * CHUNK + 1)))
+    await prune_events(stack.sessions, after=90 * DAY)
+    assert await left(stack) == set()

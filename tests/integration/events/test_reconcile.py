@@ -2,9 +2,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
-from app.events.periodic import Housekeeping, event_periodic
 from app.events.reconcile import KEPT_FOR, OVERLAP, age, follow
 from app.kota import EventVersion, KotaRejected, KotaUnreachable
 from app.models import EventState, KotaEvent, PeriodicTask, ReconcileCursor
@@ -140,28 +139,3 @@ async def test_cursor_of_a_clock_that_is_a_little_ahead_stays(stack: Stack) -> N
         session.add(ReconcileCursor(version="v2", seen_until=NOW + timedelta(minutes=10)))
     await reconciler(stack).run()
     assert log.asked == [NOW + timedelta(minutes=10) - OVERLAP]
-
-
-async def test_old_events_and_dead_letters_are_pruned_but_never_what_waits(stack: Stack) -> None:
-    await stack.deliver(*({"id": f"evt_{state.value}", "type": "t"} for state in EventState))
-    await stack.deliver({"id": "evt_new", "type": "t"})
-    async with stack.sessions.begin() as session:
-        for state in EventState:
-            await session.execute(
-                update(KotaEvent)
-                .where(KotaEvent.id == f"evt_{state.value}")
-                .values(state=state, received_at=func.now() - 91 * DAY)
-            )
-    rules = Housekeeping(
-        reconcile_every=DAY,
-        reconcile_lease=DAY,
-        expire_every=DAY,
-        prune_every=DAY,
-        retain_events=90 * DAY,
-        retain_dead_letters=30 * DAY,
-    )
-    tasks = event_periodic(stack.sessions, reconciler=reconciler(stack), rules=rules, clock=lambda: stack.now)
-    for task in tasks:
-        if task.name != "events.reconcile":
-            await task.run()
-    assert await stored(stack) == {"evt_pending", "evt_dead", "evt_new"}
