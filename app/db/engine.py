@@ -1,7 +1,6 @@
 """Engines and sessions. Made by the roots and handed down; nothing here is created at import."""
 
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import event, make_url
 from sqlalchemy.exc import DisconnectionError
@@ -55,12 +54,9 @@ def create_engine(
         "server_settings": {"application_name": application_name},
     }
     if pooled:
-        connect_args |= {
-            "statement_cache_size": 0,
-            "prepared_statement_cache_size": 0,
-            # Two clients of the pooler may meet on one server connection.
-            "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__",
-        }
+        # Without caches the driver prepares without names. A name would have to be closed on the server connection on
+        # which it was made, and the driver closes one only later, when the pooler may have handed out another.
+        connect_args |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     else:
         connect_args["server_settings"] |= SERVER_SETTINGS
     engine = create_async_engine(

@@ -4,10 +4,23 @@ A value names its key in its first bytes, so what is left to do is a query and n
 started again and goes on, and a run that finds nothing under another key is the proof that it is done.
 """
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, LargeBinary, func, literal, select, tuple_, type_coerce, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    LargeBinary,
+    and_,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import Base
@@ -69,20 +82,30 @@ async def rotate(sessions: Sessions, keyring: Keyring) -> list[Rotation]:
 
 async def _pass(sessions: Sessions, column: Column[Any], keyring: Keyring) -> int:
     key = list(column.table.primary_key.columns)
-    stored = type_coerce(column, LargeBinary)
-    batch = (
-        select(*key, stored).where(_is_old(column, keyring)).order_by(*key).limit(BATCH).with_for_update(key_share=True)
-    )
-    rotated, last = 0, None
-    while True:
+    old = select(*key, type_coerce(column, LargeBinary)).where(_is_old(column, keyring)).with_for_update(key_share=True)
+    rotated = 0
+    async for window in _windows(sessions, key):
         async with sessions.begin() as session:
-            rows = (await session.execute(batch if last is None else batch.where(tuple_(*key) > last))).all()
+            rows = (await session.execute(old.where(window))).all()
             for row in rows:
                 await _rewrite(session, column, tuple(row[:-1]), keyring.encrypt(keyring.decrypt(row[-1])))
-        if not rows:
-            return rotated
         rotated += len(rows)
-        last = tuple_(*(literal(value, part.type) for value, part in zip(rows[-1][:-1], key, strict=True)))
+    return rotated
+
+
+async def _windows(sessions: Sessions, key: Sequence[Column[Any]]) -> AsyncIterator[ColumnElement[bool]]:
+    """A table in pieces of `BATCH` rows by its key, so that no statement looks at more, however many are done."""
+    rest: ColumnElement[bool] = true()
+    while True:
+        end = select(*key).where(rest).order_by(*key).offset(BATCH - 1).limit(1)
+        async with sessions() as session:
+            last = (await session.execute(end)).one_or_none()
+        if last is None:
+            yield rest
+            return
+        bound = tuple_(*(literal(value, part.type) for value, part in zip(last, key, strict=True)))
+        yield and_(rest, tuple_(*key) <= bound)
+        rest = tuple_(*key) > bound
 
 
 async def _rewrite(session: AsyncSession, column: Column[Any], key: tuple[Any, ...], value: bytes) -> None:
@@ -92,9 +115,12 @@ async def _rewrite(session: AsyncSession, column: Column[Any], key: tuple[Any, .
 
 
 async def _left(sessions: Sessions, column: Column[Any], keyring: Keyring) -> int:
-    async with sessions() as session:
-        counted = select(func.count()).select_from(column.table).where(_is_old(column, keyring))
-        return (await session.execute(counted)).scalar_one()
+    counted = select(func.count()).select_from(column.table).where(_is_old(column, keyring))
+    left = 0
+    async for window in _windows(sessions, list(column.table.primary_key.columns)):
+        async with sessions() as session:
+            left += (await session.execute(counted.where(window))).scalar_one()
+    return left
 
 
 def _is_old(column: Column[Any], keyring: Keyring) -> ColumnElement[bool]:

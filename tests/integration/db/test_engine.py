@@ -87,6 +87,17 @@ async def test_each_transaction_behind_a_pooler_may_run_on_another_connection(da
             await forget_everything(engine)
 
 
+async def test_no_statement_is_left_behind_at_a_pooler(database_url: str) -> None:
+    async with engine_on(database_url, pooled=True) as engine:
+        for _ in range(3):
+            await transaction(engine)
+            async with engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                assert raw.driver_connection
+                # The simple protocol: to prepare another statement would close those that are left.
+                assert await raw.driver_connection.execute("SELECT name FROM pg_prepared_statements") == "SELECT 0"
+
+
 async def test_without_a_pooler_statements_are_prepared_once(database_url: str) -> None:
     async with engine_on(database_url) as engine:
         await transaction(engine)

@@ -110,6 +110,21 @@ async def test_run_that_was_killed_is_taken_up_again(new_database: NewDatabase) 
         assert rest["employers.desired"].rotated <= 500 - BATCH
 
 
+async def test_what_is_left_behind_all_that_is_done_is_found(new_database: NewDatabase) -> None:
+    url = new_database()
+    async with AsyncExitStack() as stack:
+        both = await sessions_with(stack, url, NEW, OLD)
+        done, left = Keyring([NEW]).encrypt(b"{}"), Keyring([OLD]).encrypt(b"{}")
+        async with both.begin() as session:
+            bodies = [done] * (3 * BATCH) + [left]
+            session.add_all(
+                KotaEvent(id=f"evt_{number:06}", type="t", version="v2", body=body)
+                for number, body in enumerate(bodies)
+            )
+        found = {item.column: item for item in await rotate(both, Keyring([NEW, OLD]))}["kota_events.body"]
+        assert (found.rotated, found.left) == (1, 0)
+
+
 async def test_value_under_a_key_that_is_missing_stops_it(new_database: NewDatabase) -> None:
     url = new_database()
     async with AsyncExitStack() as stack:
