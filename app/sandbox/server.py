@@ -34,6 +34,9 @@ def server(settings: SandboxSettings) -> uvicorn.Server:
             log_level="warning",
             access_log=False,
             server_header=False,
+            # Longer than clients keep an idle connection: one that is closed in the moment of its use is a fault that
+            # nobody ordered.
+            timeout_keep_alive=65,
             timeout_graceful_shutdown=2,
         )
     )
