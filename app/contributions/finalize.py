@@ -7,7 +7,7 @@ import structlog
 from app.contributions.looking import known_or_found, reader_of, stored
 from app.contributions.reports import FINALIZED, ReportChanged
 from app.errors import Conflict, KotaUnavailable, NotFound
-from app.kota import KotaError, KotaNotFound, KotaProblem, KotaRejected
+from app.kota import KotaError, KotaNotFound, KotaRejected
 from app.models import ContributionReport
 from app.services import Services
 
@@ -49,10 +49,9 @@ async def finalize(services: Services, report_id: str, *, digest: str) -> None:
             raise NotFinalized(kota_trace_id=error.trace_id) from error
     except KotaError as error:
         # Never repeated blindly. Its state tells what happened.
-        trace_id = error.trace_id if isinstance(error, KotaProblem) else None
         log.warning("contributions.finalize.unclear", report_id=report_id, error=type(error).__name__)
         if (await _fresh(services, report_id, confirmed=digest)).status != FINALIZED:
-            raise KotaUnavailable(retry_after=5, kota_trace_id=trace_id) from error
+            raise KotaUnavailable(retry_after=5, kota_trace_id=error.trace_id) from error
     log.info("contributions.report.finalized", report_id=report_id)
     _require(await _fresh(services, report_id, confirmed=digest), digest)
 

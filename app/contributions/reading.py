@@ -19,7 +19,7 @@ from app.contributions.reports import FINALIZED, Held, Reading, drop_lines, give
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.kota import ContributionLine as KotaLine
-from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaProblem, KotaUnreachable, KotaUnreadable
+from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaUnreachable, KotaUnreadable
 from app.models import ContributionLine
 from app.queue import leases
 from app.queue.backoff import Backoff
@@ -88,11 +88,10 @@ class Reader:
             async with self._sessions.begin() as session:
                 await make_current(session, held, found, frozen=frozen, read_again=again)
         except KotaError as error:
-            code = (error.error_code if isinstance(error, KotaProblem) else None) or type(error).__name__
-            log.warning("contributions.report.unread", report_id=held.report_id, error_code=code)
+            log.warning("contributions.report.unread", report_id=held.report_id, error_code=error.short_code)
             try:
                 async with self._sessions.begin() as session:
-                    await give_up(session, held, error_code=code, backoff=self.rules.backoff)
+                    await give_up(session, held, error_code=error.short_code, backoff=self.rules.backoff)
             except Lost:
                 log.warning("contributions.lease.lost", report_id=held.report_id)
             raise

@@ -13,7 +13,6 @@ from app.kota import (
     KotaClient,
     KotaError,
     KotaNotFound,
-    KotaProblem,
     KotaRateLimited,
     KotaServerError,
     KotaUnauthorized,
@@ -86,8 +85,8 @@ async def read(kota: KotaClient, resource: Resource) -> Mapping[str, Any] | None
 
 def error_code(error: Exception) -> str:
     """A short name for why a resource could not be read. Never Kota's text, which may repeat personal data."""
-    if isinstance(error, KotaProblem):
-        return error.error_code or f"status_{error.status}"
+    if isinstance(error, KotaError):
+        return error.short_code
     if isinstance(error, Unnamed):
         return "names_no_resource"
     return type(error).__name__

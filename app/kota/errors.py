@@ -31,15 +31,23 @@ class KotaError(Exception):
     """A call to Kota did not end well.
 
     `operation` is a method and a path template, such as `POST /employees/{employee_id}/offboard`. `may_have_happened`
-    says whether Kota may have done what the call asked for. `retry_after` is in seconds, or None if Kota named no time.
+    says whether Kota may have done what the call asked for. `retry_after` is in seconds, or None if Kota named no time;
+    `error_code` and `trace_id` are Kota's own, or None if it sent none.
     """
 
     may_have_happened = True
     retry_after: float | None = None
+    error_code: str | None = None
+    trace_id: str | None = None
 
     def __init__(self, operation: str, reason: str) -> None:
         super().__init__(f"{operation}: {reason}")
         self.operation = operation
+
+    @property
+    def short_code(self) -> str:
+        """What went wrong in one word, never None: Kota's own code, its status, or the name of the error."""
+        return type(self).__name__
 
 
 class KotaUnreachable(KotaError):
@@ -80,6 +88,10 @@ class KotaProblem(KotaError):
         self.errors = dict(errors or {})
         self.retry_after = retry_after
         super().__init__(operation, f"status={status} error_code={self.error_code} trace_id={self.trace_id}")
+
+    @property
+    def short_code(self) -> str:
+        return self.error_code or f"status_{self.status}"
 
 
 class KotaRejected(KotaProblem):

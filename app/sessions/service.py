@@ -9,7 +9,7 @@ import structlog
 
 from app.db.engine import Sessions
 from app.errors import KotaUnavailable
-from app.kota import EmbedSession, HostedSession, KotaClient, KotaError, KotaProblem, KotaRejected
+from app.kota import EmbedSession, HostedSession, KotaClient, KotaError, KotaRejected
 from app.ops.metrics import SESSIONS
 from app.sessions.grants import (
     AudienceNotGranted,
@@ -115,14 +115,13 @@ async def _ask_kota(ask: Callable[[Target], Awaitable[GrantedT]], request: Sessi
         return await ask(target)
     except KotaError as error:
         SESSIONS.labels(request.audience.value, type(error).__name__).inc()
-        trace_id = error.trace_id if isinstance(error, KotaProblem) else None
         log.warning(
             "sessions.kota_failed",
             error=type(error).__name__,
-            error_code=getattr(error, "error_code", None),
-            trace_id=trace_id,
+            error_code=error.error_code,
+            trace_id=error.trace_id,
             employer_ref=request.employer_ref,
         )
         if isinstance(error, KotaRejected):
-            raise RecordRejected("Kota refuses a session for this record.", kota_trace_id=trace_id) from error
-        raise KotaUnavailable(retry_after=5, kota_trace_id=trace_id) from error
+            raise RecordRejected("Kota refuses a session for this record.", kota_trace_id=error.trace_id) from error
+        raise KotaUnavailable(retry_after=5, kota_trace_id=error.trace_id) from error

@@ -10,7 +10,7 @@ from app.db.engine import Sessions
 from app.errors import Conflict, FieldError, InvalidInput, KotaUnavailable
 from app.kota import Employee as KotaEmployee
 from app.kota import Employer as KotaEmployer
-from app.kota import KotaClient, KotaError, KotaNotFound, KotaProblem
+from app.kota import KotaClient, KotaError, KotaNotFound
 from app.models import Employee, Employer, SyncState
 from app.queue.bell import ring_all
 from app.sync.fields import known_from
@@ -84,8 +84,7 @@ async def _read(kota: KotaClient, kind: Kind, kota_id: str) -> Found:
     except KotaNotFound as error:
         raise UnknownAtKota(errors=[FieldError("/kota_id", "is unknown at Kota")]) from error
     except KotaError as error:
-        trace_id = error.trace_id if isinstance(error, KotaProblem) else None
-        raise KotaUnavailable(retry_after=5, kota_trace_id=trace_id) from error
+        raise KotaUnavailable(retry_after=5, kota_trace_id=error.trace_id) from error
     return Found(employee, employee.employer_id)
 
 

@@ -152,8 +152,6 @@ class Pusher:
 
     async def _failure(self, push: Push, error: KotaError) -> Settlement:
         problem = error if isinstance(error, KotaProblem) else None
-        code = (problem.error_code if problem else None) or type(error).__name__
-        trace_id = problem.trace_id if problem else None
         decision = verdict(error)
         log.info(
             "sync.push.failed",
@@ -161,18 +159,18 @@ class Pusher:
             ref=push.ref,
             verdict=decision.value,
             error=type(error).__name__,
-            error_code=problem.error_code if problem else None,
-            trace_id=trace_id,
+            error_code=error.error_code,
+            trace_id=error.trace_id,
         )
         PUSHES.labels(self._kind.name.value, decision.value).inc()
-        failed = replace(self._settlement(push), error_code=code, error_trace_id=trace_id)
+        failed = replace(self._settlement(push), error_code=error.short_code, error_trace_id=error.trace_id)
         if decision is Verdict.PAUSE:
             async with self._sessions.begin() as session:
                 await gate.close(
                     session,
                     api_key=self._rules.api_key,
-                    error_code=code,
-                    trace_id=trace_id,
+                    error_code=error.short_code,
+                    trace_id=error.trace_id,
                     probe_every=self._rules.probe_every,
                 )
             return replace(failed, took_no_attempt=True, sent=False)

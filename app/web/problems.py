@@ -26,7 +26,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from app.kota import KotaError, KotaProblem
+from app.kota import KotaError
 from app.ops.metrics import UNEXPECTED_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -134,9 +134,9 @@ async def _on_app_error(request: Request, error: Exception) -> Response:
 
 async def _on_kota_error(request: Request, error: Exception) -> Response:
     """A route that needed Kota's answer and did not get one. What Kota wrote stays here: it may name a person."""
-    trace_id = error.trace_id if isinstance(error, KotaProblem) else None
-    log.warning("web.kota.failed", path=_route(request), error=type(error).__name__, trace_id=trace_id)
-    unavailable = KotaUnavailable(retry_after=5, kota_trace_id=trace_id)
+    assert isinstance(error, KotaError)  # noqa: S101 - Starlette types handlers by Exception alone
+    log.warning("web.kota.failed", path=_route(request), error=type(error).__name__, trace_id=error.trace_id)
+    unavailable = KotaUnavailable(retry_after=5, kota_trace_id=error.trace_id)
     return problem(unavailable, request_id=request_id_of(request))
 
 

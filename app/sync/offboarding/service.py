@@ -170,18 +170,15 @@ async def _read(context: Context, kind: Kind, kota_id: str) -> Facts:
         return await employee_facts(context.kota, kota_id)
     except* KotaError as group:
         error = _first(group)
-    trace_id = error.trace_id if isinstance(error, KotaProblem) else None
     missing = " Kota does not know it any more." if isinstance(error, KotaNotFound) else ""
     raise KotaUnavailable(
-        f"Not everything that would end could be read.{missing}", retry_after=5, kota_trace_id=trace_id
+        f"Not everything that would end could be read.{missing}", retry_after=5, kota_trace_id=error.trace_id
     )
 
 
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _first(group: ExceptionGroup[KotaError]) -> KotaError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
 
 
 async def _write_down(

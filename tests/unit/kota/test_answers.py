@@ -63,9 +63,14 @@ def test_what_does_not_look_like_a_code_is_not_taken_for_one(value: Any) -> None
 
 
 def test_the_trace_id_is_found_under_either_name() -> None:
-    error = failure(problem(500, traceId="0HM:1"))
-    assert isinstance(error, KotaProblem)
-    assert error.trace_id == "0HM:1"
+    assert failure(problem(500, traceId="0HM:1")).trace_id == "0HM:1"
+
+
+def test_every_failure_has_a_short_code() -> None:
+    assert failure(problem(400, error_code="invalid_request")).short_code == "invalid_request"
+    assert failure(problem(400)).short_code == "status_400"
+    unreadable = failure(httpx.Response(307))
+    assert (unreadable.short_code, unreadable.error_code, unreadable.trace_id) == ("KotaUnreadable", None, None)
 
 
 @pytest.mark.parametrize("errors", [[], "x", 1, None])
