@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import date
 from pathlib import Path
 
 from app.contributions.looking import bring_up_to_date, look, snapshot, stored
@@ -10,9 +11,9 @@ from app.contributions.reports import ReportChanged
 from app.contributions.table import COLUMNS, render, row_of
 from app.services import Services, open_services
 from app.settings import Settings
-from app.web.pagination import MAX_LIMIT, Page
 
 ROWS_AT_ONCE = 500
+REPORTS_AT_ONCE = 200
 
 
 def file_name(found: FoundReport) -> str:
@@ -50,15 +51,14 @@ async def export_reports(settings: Settings, wanted: Filter, folder: Path) -> li
 async def ids_of(services: Services, wanted: Filter) -> list[str]:
     """All reports that fit and are known here, newest period first."""
     ids: list[str] = []
-    after: tuple[str, ...] | None = None
+    before: tuple[date, str] | None = None
     while True:
         async with services.sessions.begin() as session:
-            found = await list_reports(session, wanted, Page(MAX_LIMIT, after))
-        reports = [one.report for one in found[:MAX_LIMIT]]
-        ids += [report.id for report in reports]
-        if len(found) <= MAX_LIMIT:
+            found = await list_reports(session, wanted, before=before, limit=REPORTS_AT_ONCE)
+        ids += [one.report.id for one in found]
+        if len(found) < REPORTS_AT_ONCE:
             return ids
-        after = (reports[-1].period_from.isoformat(), reports[-1].id)
+        before = (found[-1].report.period_from, found[-1].report.id)
 
 
 async def _write(services: Services, report_id: str, folder: Path) -> Path:

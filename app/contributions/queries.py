@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.models import ContributionLine, ContributionReport, Employee, Employer
-from app.web.pagination import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +53,15 @@ class FoundLine:
     adjusts_report_id: str | None
 
 
-async def list_reports(session: AsyncSession, wanted: Filter, page: Page) -> list[FoundReport]:
-    """Up to one more than `page.limit`, newest period first."""
+async def list_reports(
+    session: AsyncSession, wanted: Filter, *, before: tuple[date, str] | None, limit: int
+) -> list[FoundReport]:
+    """Reports, newest period first, that come before the one whose period begins on that day, with that id."""
     statement = _reports().where(*_conditions(wanted))
-    if page.after is not None:
-        period_from, report_id = page.after
-        key = tuple_(ContributionReport.period_from, ContributionReport.id)
-        statement = statement.where(key < (date.fromisoformat(period_from), report_id))
+    if before is not None:
+        statement = statement.where(tuple_(ContributionReport.period_from, ContributionReport.id) < tuple_(*before))
     order = (ContributionReport.period_from.desc(), ContributionReport.id.desc())
-    rows = await session.execute(statement.order_by(*order).limit(page.limit + 1))
+    rows = await session.execute(statement.order_by(*order).limit(limit))
     return [FoundReport(report, ref) for report, ref in rows]
 
 
@@ -109,12 +108,14 @@ async def sums_of(session: AsyncSession, report: ContributionReport) -> list[Sum
     return [Sum(*row) for row in rows]
 
 
-async def lines_of(session: AsyncSession, report: ContributionReport, page: Page) -> list[FoundLine]:
-    """Up to one more than `page.limit` of the report's lines, by employee."""
+async def lines_of(
+    session: AsyncSession, report: ContributionReport, *, after: tuple[str, str, str] | None, limit: int
+) -> list[FoundLine]:
+    """The report's lines by employee, from the one after that employee, payer and id on."""
     statement = _lines(report)
-    if page.after is not None:
-        statement = statement.where(tuple_(*_ORDER) > page.after)
-    rows = await session.execute(statement.limit(page.limit + 1))
+    if after is not None:
+        statement = statement.where(tuple_(*_ORDER) > tuple_(*after))
+    rows = await session.execute(statement.limit(limit))
     return [FoundLine(*row) for row in rows]
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from app.audit.trail import record
@@ -32,9 +33,10 @@ from app.errors import FieldError, InvalidInput
 from app.services import Services
 from app.web.dependencies import RequestIdDep, ServicesDep
 from app.web.openapi import problems
-from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.pagination import PageDep
 from app.web.refs import Ref
 from app.web.routing import router as new_router
+from app.web.times import Day
 
 router = new_router(prefix="/internal/contribution-reports", tags=["contributions"])
 
@@ -43,6 +45,8 @@ ReportId = Annotated[
 ]
 Customer = Annotated[str | None, Query(max_length=255, pattern=r"^[^\x00]+$")]
 CSV = "text/csv; charset=utf-8"
+_REPORT_KEY = TypeAdapter(tuple[Day, str])
+_LINE_KEY = TypeAdapter(tuple[str, str, str])
 
 
 async def get_filter(
@@ -63,19 +67,13 @@ async def get_reports(
     _caller: ReportsCaller, page: PageDep, services: ServicesDep, wanted: Annotated[Filter, Depends(get_filter)]
 ) -> ReportPage:
     """As Kota lists them now; while Kota cannot be reached, as they were last read."""
-    if page.after is None:
+    before = page.key(_REPORT_KEY)
+    if before is None:
         await look(services, wanted)
-    elif len(page.after) != 2:
-        raise bad_cursor()
     async with services.sessions.begin() as session:
-        try:
-            found = await list_reports(session, wanted, page)
-        except ValueError:
-            raise bad_cursor() from None
-    items, more = found[: page.limit], len(found) > page.limit
-    last = items[-1].report if more else None
-    cursor = None if last is None else encode_cursor(last.period_from.isoformat(), last.id)
-    return ReportPage(items=[report_out(report) for report in items], next_cursor=cursor)
+        found = await list_reports(session, wanted, before=before, limit=page.limit + 1)
+    reports, cursor = page.cut(found, lambda one: (one.report.period_from, one.report.id))
+    return ReportPage(items=[report_out(report) for report in reports], next_cursor=cursor)
 
 
 @router.get("/{report_id}", summary="One report and its sums", responses=problems(401, 403, 404, 422, 503))
@@ -98,18 +96,15 @@ async def get_breakdowns(
     _caller: ReportsCaller, report_id: ReportId, request: Request, page: PageDep, services: ServicesDep
 ) -> Any:
     """JSON in pages, or all lines as CSV for `Accept: text/csv`."""
-    if page.after is not None and len(page.after) != 3:
-        raise bad_cursor()
-    if page.after is None:
+    after = page.key(_LINE_KEY)
+    if after is None:
         await bring_up_to_date(services, report_id)
     if "text/csv" in request.headers.get("accept", ""):
         return _csv(services, await stored(services, report_id))
     async with snapshot(services, report_id) as (session, found):
-        lines = await lines_of(session, found.report, page)
-    items, more = lines[: page.limit], len(lines) > page.limit
-    last = items[-1].line if more else None
-    cursor = None if last is None else encode_cursor(last.kota_employee_id, last.payer, last.id)
-    return LinePage(items=[line_out(line) for line in items], next_cursor=cursor, digest=digest(found))
+        one_more = await lines_of(session, found.report, after=after, limit=page.limit + 1)
+    lines, cursor = page.cut(one_more, lambda one: (one.line.kota_employee_id, one.line.payer, one.line.id))
+    return LinePage(items=[line_out(line) for line in lines], next_cursor=cursor, digest=digest(found))
 
 
 @router.post(

@@ -1,10 +1,10 @@
 """`/internal/events`: what Kota told, what became of it, and doing it again."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from app.audit.trail import record
 from app.auth.callers import EventsCaller
@@ -14,7 +14,7 @@ from app.events.reconcile import reconcile_from, reconcile_soon
 from app.models.kota_event import EventState, KotaEvent
 from app.web.dependencies import NowDep, RequestIdDep, SessionDep, SessionsDep, SettingsDep
 from app.web.openapi import problems
-from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.pagination import PageDep
 from app.web.routing import router as new_router
 from app.web.times import Instant
 
@@ -23,6 +23,7 @@ router = new_router(prefix="/internal/events", tags=["events"])
 # PostgreSQL cannot store NUL, and refuses to compare with it.
 STORABLE = r"^[^\x00]+$"
 EventId = Annotated[str, Path(max_length=255, pattern=STORABLE, description="Kota's id, `evt_…`")]
+_KEY = TypeAdapter(tuple[Instant, str])
 
 
 class EventError(BaseModel):
@@ -121,20 +122,9 @@ def event_out(event: KotaEvent) -> EventOut:
 @router.get("", summary="List events", responses=problems(401, 403, 422))
 async def list_(_caller: EventsCaller, session: SessionDep, page: PageDep, selection: SelectionDep) -> EventPage:
     """Newest first."""
-    before = None
-    if page.after is not None:
-        try:
-            received_at, id_ = page.after
-            before = (datetime.fromisoformat(received_at).astimezone(UTC), id_)
-        except (ValueError, OverflowError):
-            raise bad_cursor() from None
-    events = await list_events(session, selection, before=before, limit=page.limit + 1)
-    shown = events[: page.limit]
-    more = len(events) > page.limit
-    return EventPage(
-        items=[event_out(event) for event in shown],
-        next_cursor=encode_cursor(shown[-1].received_at.isoformat(), shown[-1].id) if more else None,
-    )
+    found = await list_events(session, selection, before=page.key(_KEY), limit=page.limit + 1)
+    events, cursor = page.cut(found, lambda event: (event.received_at, event.id))
+    return EventPage(items=[event_out(event) for event in events], next_cursor=cursor)
 
 
 @router.post("/replay", status_code=202, summary="Process many events again", responses=problems(401, 403, 415, 422))

@@ -1,21 +1,24 @@
 """`GET /notifications`, dismissing one, and `GET /me`: for a signed-in person of the host."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from app.auth.callers import User
 from app.db.encryption import lookup_digest
 from app.notifications.board import Viewer, dismiss, list_notifications, me
 from app.web.dependencies import LookupKeyDep, SessionDep, SettingsDep
 from app.web.openapi import problems
-from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.pagination import PageDep
 from app.web.routing import router as new_router
+from app.web.times import Instant
 
 router = new_router(tags=["notifications"])
+
+_KEY = TypeAdapter(tuple[Instant, UUID])
 
 
 class NotificationOut(BaseModel):
@@ -100,19 +103,10 @@ ViewerDep = Annotated[Viewer, Depends(get_viewer)]
 @router.get("/notifications", summary="What I have to do", responses=problems(401, 403, 422))
 async def list_(viewer: ViewerDep, session: SessionDep, page: PageDep) -> NotificationPage:
     """Open required actions of this person, and of their employer if they act for it."""
-    before = None
-    if page.after is not None:
-        try:
-            opened_at, id_ = page.after
-            before = (datetime.fromisoformat(opened_at).astimezone(UTC), UUID(id_))
-        except (ValueError, OverflowError):
-            raise bad_cursor() from None
-    found = await list_notifications(session, viewer, before=before, limit=page.limit + 1)
-    shown = found[: page.limit]
-    more = len(found) > page.limit
+    found = await list_notifications(session, viewer, before=page.key(_KEY), limit=page.limit + 1)
+    shown, cursor = page.cut(found, lambda notification: (notification.opened_at, notification.id))
     return NotificationPage(
-        items=[NotificationOut.model_validate(item, from_attributes=True) for item in shown],
-        next_cursor=encode_cursor(shown[-1].opened_at.isoformat(), str(shown[-1].id)) if more else None,
+        items=[NotificationOut.model_validate(item, from_attributes=True) for item in shown], next_cursor=cursor
     )
 
 

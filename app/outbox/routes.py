@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from app.audit.trail import record
 from app.auth.callers import EventsCaller
@@ -12,12 +12,13 @@ from app.models.outbox_message import OutboxMessage, OutboxState
 from app.outbox.replay import list_messages, replay_message
 from app.web.dependencies import RequestIdDep, SessionDep
 from app.web.openapi import problems
-from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.pagination import PageDep
 from app.web.routing import router as new_router
 
 router = new_router(prefix="/internal/outbox", tags=["outbox"])
 
 MessageId = Annotated[str, Path(max_length=255, description="The message's `id`; its slashes as they are, or escaped")]
+_KEY = TypeAdapter(tuple[str])
 
 
 class DeliveryError(BaseModel):
@@ -74,15 +75,10 @@ async def list_(
     state: Annotated[OutboxState | None, Query(description="Only messages in this state")] = None,
 ) -> MessagePage:
     """By `id`; `?state=dead` are those that were given up."""
-    if page.after is not None and len(page.after) != 1:
-        raise bad_cursor()
-    after = page.after[0] if page.after else None
+    (after,) = page.key(_KEY) or (None,)
     found = await list_messages(session, state=state, after=after, limit=page.limit + 1)
-    shown = found[: page.limit]
-    return MessagePage(
-        items=[message_out(message) for message in shown],
-        next_cursor=encode_cursor(shown[-1].object) if len(found) > page.limit else None,
-    )
+    messages, cursor = page.cut(found, lambda message: (message.object,))
+    return MessagePage(items=[message_out(message) for message in messages], next_cursor=cursor)
 
 
 # Ids have slashes in them.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Path, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, TypeAdapter
 from starlette.requests import ClientDisconnect
 
 from app.audit.trail import record
@@ -16,7 +16,7 @@ from app.sync.uploads import Uploads
 from app.sync.views import FieldFault
 from app.web.dependencies import LookupKeyDep, RequestIdDep, SessionDep, SessionsDep
 from app.web.openapi import problems
-from app.web.pagination import PageDep, bad_cursor, encode_cursor
+from app.web.pagination import PageDep
 from app.web.routing import refuse_packed
 from app.web.routing import router as new_router
 
@@ -24,6 +24,7 @@ router = new_router(prefix="/internal/batches", tags=["sync"])
 
 NDJSON = "application/x-ndjson"
 BatchId = Annotated[UUID, Path(description="As POST answered it")]
+_KEY = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**31)]])
 
 
 class BatchOut(BaseModel):
@@ -114,12 +115,7 @@ async def get_batch(id: BatchId, _caller: SyncCaller, session: SessionDep) -> Ba
 @router.get("/{id}/errors", summary="The lines of a batch that were refused", responses=problems(401, 403, 404, 422))
 async def list_batch_errors(id: BatchId, _caller: SyncCaller, session: SessionDep, page: PageDep) -> BatchErrorList:
     """Those that were refused here, and those whose record Kota rejected."""
-    after = 0
-    if page.after is not None:
-        if len(page.after) != 1 or not page.after[0].isdecimal() or len(page.after[0]) > 9:
-            raise bad_cursor()
-        after = int(page.after[0])
+    (after,) = page.key(_KEY) or (0,)
     found = await rejected_lines(session, id, after=after, limit=page.limit + 1)
-    items = found[: page.limit]
-    cursor = encode_cursor(str(items[-1]["line"])) if len(found) > page.limit else None
+    items, cursor = page.cut(found, lambda item: (item["line"],))
     return BatchErrorList(items=[BatchError.model_validate(item) for item in items], next_cursor=cursor)

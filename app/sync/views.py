@@ -1,16 +1,20 @@
 """A record as it is answered. No personal data comes back: the host has it, and knows where the record stands."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Employee, Employer, Gate, PushGate, SyncState
 from app.sync.kinds import Kind, Record
 from app.sync.refusals import UnknownRecord
-from app.web.pagination import Page, bad_cursor, encode_cursor
+from app.web.pagination import Page
+from app.web.times import Instant
+
+_KEY = TypeAdapter(tuple[Instant, str])
 
 
 class FieldFault(BaseModel):
@@ -82,7 +86,7 @@ async def find(session: AsyncSession, kind: Kind, ref: str) -> dict[str, Any]:
     return (await describe(session, kind, [record]))[0]
 
 
-async def describe(session: AsyncSession, kind: Kind, records: list[Record]) -> list[dict[str, Any]]:
+async def describe(session: AsyncSession, kind: Kind, records: Sequence[Record]) -> list[dict[str, Any]]:
     """Records as `RecordOut` has them."""
     pending = [record for record in records if record.state is SyncState.PENDING]
     gates: set[str] = set()
@@ -152,22 +156,9 @@ async def list_records(
             wanted = wanted.where(getattr(model, name) == value)
     if updated_since is not None:
         wanted = wanted.where(model.updated_at >= updated_since)
-    if page.after is not None:
-        wanted = wanted.where(tuple_(model.updated_at, model.ref) > _after(page))
-    records = list(await session.scalars(wanted))
-    more = records[: page.limit]
-    cursor = encode_cursor(more[-1].updated_at.isoformat(), more[-1].ref) if len(records) > page.limit else None
-    return await describe(session, kind, more), cursor
-
-
-def _after(page: Page) -> Any:
-    try:
-        moment, ref = page.after or ()
-        at = datetime.fromisoformat(moment)
-        # In UTC, where a year 1 that is not there yet, or a year 10000, is refused.
-        in_utc = at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise bad_cursor() from None
-    if at.tzinfo is None:
-        raise bad_cursor()
-    return tuple_(in_utc, ref)
+    after = page.key(_KEY)
+    if after is not None:
+        wanted = wanted.where(tuple_(model.updated_at, model.ref) > tuple_(*after))
+    found = (await session.scalars(wanted)).all()
+    records, cursor = page.cut(found, lambda record: (record.updated_at, record.ref))
+    return await describe(session, kind, records), cursor

@@ -4,10 +4,10 @@ Pydantic alone would take a bare number for seconds since 1970, and `0` for a da
 """
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -19,13 +19,21 @@ def _written_as_instant(value: Any) -> Any:
     return value
 
 
+def _storable(instant: datetime) -> datetime:
+    try:
+        instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 of UTC") from None
+    return instant
+
+
 def _written_as_day(value: Any) -> Any:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("must be a day such as 2026-03-02")
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_as_instant)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_as_instant), AfterValidator(_storable)]
 """RFC 3339, with a time zone."""
 Day = Annotated[date, BeforeValidator(_written_as_day)]
 """`YYYY-MM-DD`."""

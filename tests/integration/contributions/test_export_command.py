@@ -6,10 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.contributions.export import ids_of
+from app.contributions.export import REPORTS_AT_ONCE, ids_of
 from app.contributions.looking import look
 from app.contributions.queries import Filter
-from app.web.pagination import MAX_LIMIT
 from tests.integration.contributions.conftest import Payroll
 from tests.integration.contributions.lines import line
 
@@ -52,8 +51,8 @@ async def test_no_report_is_said_and_fails(payroll: Payroll, tmp_path: Path) -> 
     assert (code, "There is no such report" in said) == (1, True)
 
 
-async def test_more_reports_than_a_page_holds_are_all_found(payroll: Payroll) -> None:
-    opened = {await payroll.open_report(period=MARCH) for _ in range(MAX_LIMIT + 1)}
+async def test_more_reports_than_are_read_at_once_are_all_found(payroll: Payroll) -> None:
+    opened = {await payroll.open_report(period=MARCH) for _ in range(REPORTS_AT_ONCE + 1)}
     await look(payroll.services, Filter())
     found = await ids_of(payroll.services, Filter())
     assert len(found) == len(opened)
