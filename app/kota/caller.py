@@ -24,8 +24,6 @@ class Timeouts:
 
     read: float = 10.0
     write: float = 30.0
-    # Kota delivers while we wait, and what it delivers to may be slow.
-    replay: float = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class Caller:
     ) -> None:
         self.connection = connection
         self.limiter = limiter
-        self.timeouts = timeouts
+        self._timeouts = timeouts
         self._read_retry = read_retry
         self._observe = observe
         self._sleep = sleep
@@ -74,7 +72,7 @@ class Caller:
         attempt = 1
         while True:
             try:
-                return await self._once(request, Lane.READ, self.timeouts.read)
+                return await self._once(request, Lane.READ, self._timeouts.read)
             except KotaError as error:
                 wait = next_delay(error, attempt=attempt, policy=self._read_retry, random=self._jitter)
                 if wait is None:
@@ -82,9 +80,9 @@ class Caller:
             await self._sleep(wait)
             attempt += 1
 
-    async def write(self, request: Request, *, timeout: float | None = None) -> Any:
+    async def write(self, request: Request) -> Any:
         """POST or PUT, once: whether and when to repeat it is the caller's decision, with the same bytes and key."""
-        return await self._once(request, Lane.PUSH, timeout or self.timeouts.write)
+        return await self._once(request, Lane.PUSH, self._timeouts.write)
 
     async def write_for_person(self, make: Callable[[], Request], *, within: float) -> Any:
         """POST for somebody who waits `within` seconds at most: once more, newly made, if there is time for it."""
@@ -171,6 +169,5 @@ class Calls:
         async for item in self._caller.items(template, ids, query):
             yield parsed(model, item, operation=f"GET {template}")
 
-    async def _write(self, model: type[ModelT], request: Request, *, timeout: float | None = None) -> ModelT:
-        answer = await self._caller.write(request, timeout=timeout)
-        return parsed(model, answer, operation=request.operation)
+    async def _write(self, model: type[ModelT], request: Request) -> ModelT:
+        return parsed(model, await self._caller.write(request), operation=request.operation)

@@ -102,7 +102,6 @@ def open_client(
     api_url: str,
     api_key: str,
     max_in_flight: int = 20,
-    max_reads: int = 4,
     timeouts: Timeouts | None = None,
     read_retry: RetryPolicy | None = None,
     observe: Callable[[Attempt], None] | None = None,
@@ -132,5 +131,6 @@ def open_client(
         trust_env=False,
         transport=transport or open_connections(),
     )
-    limiter = Limiter(pushes=max_in_flight, reads=max_reads)
-    return KotaClient(http, limiter=limiter, timeouts=timeouts, read_retry=read_retry, observe=observe)
+    return KotaClient(
+        http, limiter=Limiter(pushes=max_in_flight), timeouts=timeouts, read_retry=read_retry, observe=observe
+    )

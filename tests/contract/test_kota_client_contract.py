@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from app import kota
 from app.kota import KotaClient, serialise
+from app.kota.schemas import benefits, contributions, records
+from app.kota.schemas.base import KotaModel
 from tests.contract.examples import Kind
 from tests.contract.judged_kota import JudgedKota
 from tests.contract.kota_openapi import KotaOpenAPI
@@ -26,22 +28,18 @@ CALLS: dict[str, Call] = {
     "create_employer": lambda c: c.create_employer(serialise(employer_body()), idempotency_key=KEY),
     "update_employer": lambda c: c.update_employer("er_1", serialise({"legal_name": "Other Ltd"})),
     "get_employer": lambda c: c.get_employer("er_1"),
-    "list_employers": lambda c: c.list_employers(statuses=["active", "pending"]),
+    "list_employers": lambda c: c.list_employers(),
     "offboard_employer": lambda c: c.offboard_employer("er_1", idempotency_key=KEY),
     "create_employee": lambda c: c.create_employee(serialise(employee_body("er_1")), idempotency_key=KEY),
     "update_employee": lambda c: c.update_employee("ee_1", serialise({"first_name": "Other"})),
     "get_employee": lambda c: c.get_employee("ee_1"),
-    "list_employees": lambda c: c.list_employees(
-        employer_id="er_1", external_customer_id="c", metadata_id="host-1", statuses=["active"]
-    ),
+    "list_employees": lambda c: c.list_employees(employer_id="er_1", metadata_id="host-1"),
     "offboard_employee": lambda c: c.offboard_employee("ee_1", OFFBOARDING, idempotency_key=KEY),
     "cancel_offboarding": lambda c: c.cancel_offboarding("ee_1", idempotency_key=KEY),
     "create_embed_session": lambda c: c.create_embed_session("er_1", employee_id="ee_1", external_customer_id="c"),
     "create_hosted_session": lambda c: c.create_hosted_session("er_1", employee_id="ee_1"),
-    "list_events": lambda c: c.list_events(created_after=SINCE, version="v2", order_direction="asc"),
-    "get_event": lambda c: c.get_event("evt_1"),
-    "replay_event": lambda c: c.replay_event("evt_1"),
-    "list_policies": lambda c: c.list_policies(employee_id="ee_1", group_policy_id="gp_1", statuses=["active"]),
+    "list_events": lambda c: c.list_events(created_after=SINCE, version="v2"),
+    "list_policies": lambda c: c.list_policies(employee_id="ee_1", statuses=["active"]),
     "list_group_policies": lambda c: c.list_group_policies(employer_id="er_1", statuses=["active", "scheduled"]),
     "list_employee_health_policies": lambda c: c.list_employee_health_policies("ee_1", statuses=["active"]),
     "list_employer_health_policies": lambda c: c.list_employer_health_policies("er_1", statuses=["active"]),
@@ -52,7 +50,6 @@ CALLS: dict[str, Call] = {
         employer_id="er_1", external_customer_id="c", year=2026, month=3, statuses=["open", "finalized"]
     ),
     "get_contribution_report": lambda c: c.get_contribution_report("ctr_1"),
-    "get_breakdown": lambda c: c.get_breakdown("ctr_1", employee_id="ee_1"),
     "breakdowns": lambda c: c.breakdowns("ctr_1"),
     "finalize_contribution_report": lambda c: c.finalize_contribution_report("ctr_1", idempotency_key=KEY),
 }
@@ -60,14 +57,14 @@ CALLS: dict[str, Call] = {
 GENERIC = {"get", "get_all", "limiter", "once", "aclose"}
 
 SCHEMAS: dict[type[BaseModel], str] = {
-    kota.Address: "AddressModel",
+    records.Address: "AddressModel",
     kota.AmendmentIntent: "PolicyAmendmentIntentResponse",
     kota.AssociatedPerson: "AssociatedPersonResponse",
-    kota.BankAccount: "EmployeeBankAccount",
-    kota.Contact: "ContactModel",
+    records.BankAccount: "EmployeeBankAccount",
+    records.Contact: "ContactModel",
     kota.ContributionLine: "GetEmployeeBreakdownContribution",
     kota.ContributionReport: "ContributionReportResponse",
-    kota.CoverageLevel: "HealthInsuranceCoverageLevelResponse",
+    benefits.CoverageLevel: "HealthInsuranceCoverageLevelResponse",
     kota.EmbedSession: "CreateSessionTokenResponse",
     kota.Employee: "EmployeeResponse",
     kota.EmployeeBreakdown: "ContributionReportEmployeeBreakdownResponse",
@@ -76,19 +73,17 @@ SCHEMAS: dict[type[BaseModel], str] = {
     kota.EmployerHealthPolicy: "EmployerHealthInsurancePolicyResponse",
     kota.EnrolmentIntent: "EnrolmentIntentResponse",
     kota.GroupPolicy: "GroupPolicyResponse",
-    kota.HealthContributions: "GetEmployeeBreakdownHealthInsurance",
+    contributions.HealthContributions: "GetEmployeeBreakdownHealthInsurance",
     kota.HostedSession: "CreateHostedSessionTokenResponse",
-    kota.Period: "GetEmployeeBreakdownPeriod",
-    kota.Plan: "PolicyPlanResponse",
+    contributions.Period: "GetEmployeeBreakdownPeriod",
+    benefits.Plan: "PolicyPlanResponse",
     kota.Policy: "PolicyResponse",
-    kota.PolicyHealthInsurance: "HealthInsurancePolicyResponse",
-    kota.PolicyMember: "PolicyMemberResponse",
-    kota.PolicyRenewal: "HealthInsurancePolicyRenewalResponse",
-    kota.PremiumAmounts: "HealthInsurancePolicyGrossEstimationAmountResponse",
-    kota.PremiumEstimate: "HealthInsurancePolicyEstimatedGrossPremiumResponse",
-    kota.Provider: "PolicyProviderResponse",
-    kota.Replay: "ReplayEventResponse",
-    kota.ReplayDelivery: "ReplayDeliveryResponse",
+    benefits.PolicyHealthInsurance: "HealthInsurancePolicyResponse",
+    benefits.PolicyMember: "PolicyMemberResponse",
+    benefits.PolicyRenewal: "HealthInsurancePolicyRenewalResponse",
+    benefits.PremiumAmounts: "HealthInsurancePolicyGrossEstimationAmountResponse",
+    benefits.PremiumEstimate: "HealthInsurancePolicyEstimatedGrossPremiumResponse",
+    benefits.Provider: "PolicyProviderResponse",
 }
 
 
@@ -147,5 +142,4 @@ def test_every_field_that_is_read_is_described(model: type[BaseModel], schema: s
 
 
 def test_every_model_is_compared() -> None:
-    models = {one for one in vars(kota).values() if isinstance(one, type) and issubclass(one, BaseModel)}
-    assert models == SCHEMAS.keys()
+    assert set(KotaModel.__subclasses__()) == SCHEMAS.keys()

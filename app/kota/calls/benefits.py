@@ -16,27 +16,22 @@ from app.kota.schemas.benefits import (
 
 
 class BenefitCalls(Calls):
-    """Lists take `statuses`; without any, Kota's default is often only some of them (see its OpenAPI)."""
+    """Lists take `statuses`: unasked, Kota often shows only some of them (see its OpenAPI)."""
 
-    def list_policies(
-        self, *, employee_id: str | None = None, group_policy_id: str | None = None, statuses: Sequence[str] = ()
-    ) -> AsyncIterator[Policy]:
-        """Policies, by default the active and the scheduled ones."""
-        query = query_of(employee_id=employee_id, group_policy_id=group_policy_id, status=statuses)
-        return self._list(Policy, "/policies", query)
+    def list_policies(self, *, employee_id: str, statuses: Sequence[str]) -> AsyncIterator[Policy]:
+        return self._list(Policy, "/policies", query_of(employee_id=employee_id, status=statuses))
 
-    def list_group_policies(self, *, employer_id: str, statuses: Sequence[str] = ()) -> AsyncIterator[GroupPolicy]:
-        """An employer's group policies, by default the active and the scheduled ones."""
+    def list_group_policies(self, *, employer_id: str, statuses: Sequence[str]) -> AsyncIterator[GroupPolicy]:
         return self._list(GroupPolicy, "/group_policies", query_of(employer_id=employer_id, status=statuses))
 
     def list_employee_health_policies(
-        self, employee_id: str, *, statuses: Sequence[str] = ()
+        self, employee_id: str, *, statuses: Sequence[str]
     ) -> AsyncIterator[EmployeeHealthPolicy]:
         template = "/employees/{employee_id}/health_insurance/policies"
         return self._list(EmployeeHealthPolicy, template, query_of(status=statuses), employee_id=employee_id)
 
     def list_employer_health_policies(
-        self, employer_id: str, *, statuses: Sequence[str] = ()
+        self, employer_id: str, *, statuses: Sequence[str]
     ) -> AsyncIterator[EmployerHealthPolicy]:
         template = "/employers/{employer_id}/health_insurance/policies"
         return self._list(EmployerHealthPolicy, template, query_of(status=statuses), employer_id=employer_id)
@@ -45,7 +40,7 @@ class BenefitCalls(Calls):
         """All of them, final ones too: a status that Kota renames would be refused as a filter."""
         return self._list(EnrolmentIntent, "/enrolment_intents", query_of(employee_id=employee_id))
 
-    def list_amendment_intents(self, policy_id: str, *, statuses: Sequence[str] = ()) -> AsyncIterator[AmendmentIntent]:
+    def list_amendment_intents(self, policy_id: str, *, statuses: Sequence[str]) -> AsyncIterator[AmendmentIntent]:
         """Oldest first, unlike every other list."""
         template = "/policies/{policy_id}/policy_amendment_intents"
         return self._list(AmendmentIntent, template, query_of(status=statuses), policy_id=policy_id)

@@ -10,7 +10,6 @@ from app.kota.schemas.contributions import ContributionReport, EmployeeBreakdown
 _REPORTS = "/contribution_reports"
 _REPORT = "/contribution_reports/{contribution_report_id}"
 _BREAKDOWNS = f"{_REPORT}/employee_breakdowns"
-_BREAKDOWN = f"{_BREAKDOWNS}/{{employee_id}}"
 
 
 class ContributionCalls(Calls):
@@ -35,9 +34,6 @@ class ContributionCalls(Calls):
 
     async def get_contribution_report(self, report_id: str) -> ContributionReport:
         return await self._get(ContributionReport, _REPORT, contribution_report_id=report_id)
-
-    async def get_breakdown(self, report_id: str, *, employee_id: str) -> EmployeeBreakdown:
-        return await self._get(EmployeeBreakdown, _BREAKDOWN, contribution_report_id=report_id, employee_id=employee_id)
 
     async def breakdowns(self, report_id: str) -> AsyncIterator[EmployeeBreakdown]:
         """Every breakdown of one report, once, with no more than a page in memory.

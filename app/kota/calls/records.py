@@ -5,7 +5,7 @@ identical; Kota keeps an idempotency key for an hour (Kota's page "Idempotency")
 one is harmless.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 from app.kota.caller import Calls
 from app.kota.connection import Request, query_of
@@ -29,9 +29,9 @@ class RecordCalls(Calls):
     async def get_employer(self, employer_id: str) -> Employer:
         return await self._get(Employer, _EMPLOYER, employer_id=employer_id)
 
-    def list_employers(self, *, statuses: Sequence[str] = ()) -> AsyncIterator[Employer]:
+    def list_employers(self) -> AsyncIterator[Employer]:
         """Every employer, newest first; Kota has no filter by metadata here."""
-        return self._list(Employer, _EMPLOYERS, query_of(filter=statuses))
+        return self._list(Employer, _EMPLOYERS)
 
     async def offboard_employer(self, employer_id: str, *, idempotency_key: str) -> Employer:
         """At once, and for good: by Kota's OpenAPI every employee is offboarded too and no cancelling brings them back.
@@ -55,25 +55,12 @@ class RecordCalls(Calls):
     async def get_employee(self, employee_id: str) -> Employee:
         return await self._get(Employee, _EMPLOYEE, employee_id=employee_id)
 
-    def list_employees(
-        self,
-        *,
-        employer_id: str | None = None,
-        external_customer_id: str | None = None,
-        metadata_id: str | None = None,
-        statuses: Sequence[str] = (),
-    ) -> AsyncIterator[Employee]:
-        """Every employee that fits, newest first.
+    def list_employees(self, *, employer_id: str, metadata_id: str | None = None) -> AsyncIterator[Employee]:
+        """An employer's employees, newest first.
 
         `metadata_id` finds part of `metadata["id"]`, in any case and accent ("12" finds "312"): compare exactly.
         """
-        query = query_of(
-            employer_id=employer_id,
-            external_customer_id=external_customer_id,
-            metadata_id=metadata_id,
-            filter=statuses,
-        )
-        return self._list(Employee, _EMPLOYEES, query)
+        return self._list(Employee, _EMPLOYEES, query_of(employer_id=employer_id, metadata_id=metadata_id))
 
     async def offboard_employee(self, employee_id: str, body: bytes, *, idempotency_key: str) -> Employee:
         """Cancels the person's policies. `body` has `offboard_on` (a date-time) and `offboard_reason`."""

@@ -12,7 +12,8 @@ from sqlalchemy import func, select, update
 from app.contributions.looking import reader_of
 from app.contributions.reading import LISTS_LAG
 from app.contributions.reports import hold
-from app.kota import KotaUnreachable, Lane
+from app.kota import KotaUnreachable
+from app.kota.limiter import Lane
 from app.models import ContributionLine, ContributionReport
 from app.queue.backoff import Backoff
 from tests.integration.contributions.conftest import Payroll

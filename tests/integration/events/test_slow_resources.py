@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 
 from app.events.settling import MAX_ATTEMPTS
 from app.events.work import Reading
-from app.kota import Lane, RetryPolicy, Timeouts, open_client
+from app.kota import RetryPolicy, Timeouts, open_client
+from app.kota.limiter import Lane
 from app.models import EventState, KotaEvent, KotaResource
 from app.ops.logging import configure_logging
 from app.queue.backoff import Backoff

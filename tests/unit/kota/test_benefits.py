@@ -1,11 +1,13 @@
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from app.kota import KotaUnreadable
 from tests.unit.kota.kota_double import Kota, client_of, page
 
+LIVE = ["active", "scheduled"]
 POLICY = {
     "id": "p_1",
     "status": "active",
@@ -21,9 +23,7 @@ POLICY = {
 
 async def test_a_policy_shows_who_is_covered_and_at_what_price() -> None:
     kota = Kota([page([POLICY])])
-    [policy] = [
-        one async for one in client_of(kota).list_policies(employee_id="ee_1", statuses=["active", "scheduled"])
-    ]
+    [policy] = [one async for one in client_of(kota).list_policies(employee_id="ee_1", statuses=LIVE)]
     assert dict(kota.last.url.params) == {
         "employee_id": "ee_1",
         "status": "active,scheduled",
@@ -44,7 +44,7 @@ async def test_a_policy_shows_who_is_covered_and_at_what_price() -> None:
     [{"status": None}, {"end_date": "soon"}, {"health_insurance": "yes"}, {"health_insurance": {"members": None}}],
 )
 async def test_what_cannot_be_read_of_a_policy_is_not_taken_for_nothing(change: dict[str, Any]) -> None:
-    listed = client_of(Kota([page([{**POLICY, **change}])])).list_policies(employee_id="ee_1")
+    listed = client_of(Kota([page([{**POLICY, **change}])])).list_policies(employee_id="ee_1", statuses=[])
     with pytest.raises(KotaUnreadable, match=next(iter(change))):
         assert [policy async for policy in listed]
 
@@ -53,22 +53,22 @@ async def test_each_list_has_its_own_address() -> None:
     kota = Kota([page([{"id": "x_1", "status": "active"}])])
     client = client_of(kota)
     for listed in (
-        client.list_policies(group_policy_id="gp_1"),
-        client.list_group_policies(employer_id="er_1"),
-        client.list_employee_health_policies("ee_1"),
-        client.list_employer_health_policies("er_1"),
+        client.list_policies(employee_id="ee_1", statuses=LIVE),
+        client.list_group_policies(employer_id="er_1", statuses=LIVE),
+        client.list_employee_health_policies("ee_1", statuses=LIVE),
+        client.list_employer_health_policies("er_1", statuses=LIVE),
         client.list_enrolment_intents(employee_id="ee_1"),
-        client.list_amendment_intents("p_1"),
+        client.list_amendment_intents("p_1", statuses=["processing"]),
         client.list_associated_persons("ee_1"),
     ):
         assert [one.id async for one in listed] == ["x_1"]
     paging = "page=1&page_size=100"
-    assert [request.url.raw_path.decode().removesuffix(paging) for request in kota.requests] == [
-        "/policies?group_policy_id=gp_1&",
-        "/group_policies?employer_id=er_1&",
-        "/employees/ee_1/health_insurance/policies?",
-        "/employers/er_1/health_insurance/policies?",
+    assert [unquote(request.url.raw_path.decode()).removesuffix(paging) for request in kota.requests] == [
+        "/policies?employee_id=ee_1&status=active,scheduled&",
+        "/group_policies?employer_id=er_1&status=active,scheduled&",
+        "/employees/ee_1/health_insurance/policies?status=active,scheduled&",
+        "/employers/er_1/health_insurance/policies?status=active,scheduled&",
         "/enrolment_intents?employee_id=ee_1&",
-        "/policies/p_1/policy_amendment_intents?",
+        "/policies/p_1/policy_amendment_intents?status=processing&",
         "/employees/ee_1/associated_persons?",
     ]

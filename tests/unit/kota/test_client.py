@@ -12,13 +12,13 @@ from app.kota import (
     KotaServerError,
     KotaUnreachable,
     KotaUnreadable,
-    Lane,
     RetryPolicy,
     Timeouts,
     open_client,
     serialise,
 )
 from app.kota.caller import Attempt
+from app.kota.limiter import Lane
 from tests.unit.kota.kota_double import API_KEY, API_URL, FakeTime, Kota, client_of, ok, page, problem
 
 EMPLOYEE = {
@@ -125,21 +125,17 @@ async def test_personal_data_is_in_no_repr() -> None:
 async def test_a_list_is_read_to_its_end_and_shows_each_item_once() -> None:
     first = page([{"id": "ee_3"}, {"id": "ee_2"}], more=True, total=3)
     kota = Kota([first, page([{"id": "ee_2"}, {"id": "ee_1"}], total=4, number=2)])
-    listed = client_of(kota).list_employees(
-        employer_id="er_1", external_customer_id="c", metadata_id="m & n", statuses=["active", "pending"]
-    )
+    listed = client_of(kota).list_employees(employer_id="er_1", metadata_id="m & n")
     assert [employee.id async for employee in listed] == ["ee_3", "ee_2", "ee_1"]
     assert dict(kota.last.url.params) == {
         "employer_id": "er_1",
-        "external_customer_id": "c",
         "metadata_id": "m & n",
-        "filter": "active,pending",
         "page": "2",
         "page_size": "100",
     }
 
 
-async def test_employers_are_listed_without_filters_unless_asked() -> None:
+async def test_employers_are_listed_without_filters() -> None:
     kota = Kota([page([EMPLOYER])])
     assert [employer.id async for employer in client_of(kota).list_employers()] == ["er_1"]
     assert dict(kota.last.url.params) == {"page": "1", "page_size": "100"}

@@ -1,4 +1,3 @@
-import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -65,17 +64,17 @@ async def test_a_report_is_read_and_finalized() -> None:
     assert kota.last.headers["idempotency-key"] == "k"
 
 
-async def test_amounts_are_exact_and_keep_their_sign() -> None:
-    text = json.dumps(breakdown("ee_1", LINE)).replace("-12.5", "-0.1000000000000000055511")
-    kota = Kota([httpx.Response(200, content=text.encode())])
-    one = await client_of(kota).get_breakdown("ctr_1", employee_id="ee_1")
-    assert one.health_insurance is not None
-    assert one.health_insurance.employee_contributions[0].amount == Decimal("-0.1000000000000000055511")
-    assert kota.last.url.path == "/contribution_reports/ctr_1/employee_breakdowns/ee_1"
-
-
 async def all_of(kota: Kota) -> list[EmployeeBreakdown]:
     return [one async for one in client_of(kota).breakdowns("ctr_1")]
+
+
+async def test_amounts_are_exact_and_keep_their_sign() -> None:
+    text = page([breakdown("ee_1", LINE)]).text.replace("-12.5", "-0.1000000000000000055511")
+    kota = Kota([httpx.Response(200, content=text.encode())])
+    [one] = await all_of(kota)
+    assert one.health_insurance is not None
+    assert one.health_insurance.employee_contributions[0].amount == Decimal("-0.1000000000000000055511")
+    assert kota.last.url.path == "/contribution_reports/ctr_1/employee_breakdowns"
 
 
 async def test_all_breakdowns_are_read() -> None:

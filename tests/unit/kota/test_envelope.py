@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kota import Envelope, NotAnEvent, envelope_of, read_envelope
+from app.kota import Envelope, NotAnEvent, read_envelope
+from app.kota.envelope import envelope_of
 from app.kota.wire import parse
 
 JSON = st.recursive(

@@ -1,6 +1,7 @@
 import pytest
 
-from app.kota import Mode, key_fingerprint, mismatch, mode_of, mode_of_host, script_url
+from app.kota import Mode, key_fingerprint, mismatch, mode_of, script_url
+from app.kota.environment import mode_of_host
 
 TEST_KEY, LIVE_KEY = "pk_test_" + "made-up", "pk_live_" + "made-up"
 TEST_URL, LIVE_URL, SANDBOX_URL = "https://test.api.kota.io", "https://api.kota.io", "http://127.0.0.1:8001"

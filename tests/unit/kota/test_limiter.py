@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from app.kota import KotaRateLimited, KotaServerError, Lane, Limiter
+from app.kota import KotaRateLimited, KotaServerError, Limiter
+from app.kota.limiter import Lane
 from tests.unit.kota.kota_double import FakeTime, Kota, client_of, problem
 
 

@@ -7,7 +7,7 @@ from tests.unit.kota.kota_double import Kota, client_of, ok, page
 
 
 async def ids(kota: Kota) -> list[str]:
-    return [employee.id async for employee in client_of(kota).list_employees()]
+    return [employee.id async for employee in client_of(kota).list_employees(employer_id="er_1")]
 
 
 async def test_without_a_word_about_a_next_page_the_total_decides() -> None:

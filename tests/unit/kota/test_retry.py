@@ -12,10 +12,9 @@ from app.kota import (
     KotaUnreadable,
     RetryPolicy,
     Verdict,
-    delay,
     verdict,
 )
-from app.kota.retry import NO_RETRY, next_delay
+from app.kota.retry import NO_RETRY, delay, next_delay
 
 POLICY = RetryPolicy(attempts=4, first=1.0, longest=60.0, patience=5.0)
 DOWN = KotaServerError("GET /x", status=503)

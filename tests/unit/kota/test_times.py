@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kota import read_day, read_instant
+from app.kota.times import read_day, read_instant
 
 
 @pytest.mark.parametrize(
