@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions, create_engine, create_sessions
-from app.kota import KotaClient, Timeouts, open_client
+from app.kota import Attempt, KotaClient, Timeouts, open_client
+from app.ops.metrics import KOTA_SECONDS
 from app.queue.bell import Bell
 from app.settings import Settings
 
@@ -62,6 +63,7 @@ async def open_services(
             timeouts=Timeouts(
                 read=settings.kota_read_timeout.total_seconds(), write=settings.kota_write_timeout.total_seconds()
             ),
+            observe=_count,
             transport=kota_transport,
         )
     )
@@ -71,3 +73,8 @@ async def open_services(
     return Services(
         settings=settings, engine=engine, sessions=create_sessions(engine), keyring=keyring, kota=kota, bell=bell
     )
+
+
+def _count(attempt: Attempt) -> None:
+    outcome = "ok" if attempt.error is None else type(attempt.error).__name__
+    KOTA_SECONDS.labels(attempt.operation, outcome).observe(attempt.seconds)

@@ -4,7 +4,7 @@
 after a `KotaError`.
 """
 
-from app.kota.caller import Timeouts
+from app.kota.caller import Attempt, Timeouts
 from app.kota.client import KotaClient, open_client
 from app.kota.envelope import Envelope, EventVersion, read_envelope
 from app.kota.environment import Mode, key_fingerprint, mismatch, mode_of, mode_of_key, script_url
@@ -51,6 +51,7 @@ __all__ = [
     "SIGNATURE_HEADER",
     "AmendmentIntent",
     "AssociatedPerson",
+    "Attempt",
     "ContributionLine",
     "ContributionReport",
     "EmbedSession",

@@ -31,7 +31,6 @@ class Attempt:
     """One exchange that ended, for whoever counts them; `error` is None if it ended well."""
 
     operation: str
-    lane: Lane
     seconds: float
     error: KotaError | None
 
@@ -130,14 +129,14 @@ class Caller:
             try:
                 answer = await self.connection.send(request, timeout=timeout)
             except KotaError as error:
-                self._tell(request, lane, started_at, error)
+                self._tell(request, started_at, error)
                 raise
-            self._tell(request, lane, started_at, None)
+            self._tell(request, started_at, None)
             return answer
 
-    def _tell(self, request: Request, lane: Lane, started_at: float, error: KotaError | None) -> None:
+    def _tell(self, request: Request, started_at: float, error: KotaError | None) -> None:
         if self._observe:
-            self._observe(Attempt(request.operation, lane, self._clock() - started_at, error))
+            self._observe(Attempt(request.operation, self._clock() - started_at, error))
 
 
 def parsed(model: type[ModelT], answer: Any, *, operation: str) -> ModelT:

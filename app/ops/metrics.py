@@ -12,6 +12,12 @@ HTTP_SECONDS = Histogram(
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+KOTA_SECONDS = Histogram(
+    "kota_bff_kota_request_seconds",
+    "Time for one exchange with Kota, by its path template and by how it ended",
+    ["operation", "outcome"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 WEBHOOKS = Counter("kota_bff_webhooks_total", "Deliveries of Kota's webhooks", ["result"])
 WEBHOOK_REFUSALS = Counter("kota_bff_webhook_refusals_total", "Deliveries with no valid signature", ["reason"])
 EVENTS = Counter("kota_bff_events_total", "Events that reached their end", ["state"])

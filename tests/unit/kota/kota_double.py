@@ -6,8 +6,7 @@ from typing import Any
 
 import httpx
 
-from app.kota import KotaClient, Limiter, RetryPolicy, Timeouts
-from app.kota.caller import Attempt
+from app.kota import Attempt, KotaClient, Limiter, RetryPolicy, Timeouts
 
 API_URL = "https://kota.example"
 API_KEY = "pk_test_" + "made-up-key"

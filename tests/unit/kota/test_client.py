@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.kota import (
+    Attempt,
     KotaNotFound,
     KotaServerError,
     KotaUnreachable,
@@ -17,7 +18,6 @@ from app.kota import (
     open_client,
     serialise,
 )
-from app.kota.caller import Attempt
 from app.kota.limiter import Lane
 from tests.unit.kota.kota_double import API_KEY, API_URL, FakeTime, Kota, client_of, ok, page, problem
 
@@ -280,9 +280,7 @@ async def test_calls_are_told_to_whoever_watches() -> None:
     attempts: list[Attempt] = []
     kota = Kota([problem(503), ok(EMPLOYEE)])
     await client_of(kota, observe=attempts.append).get_employee("ee_1")
-    assert [(attempt.operation, attempt.lane, attempt.seconds) for attempt in attempts] == [
-        ("GET /employees/{employee_id}", "read", 0.0)
-    ] * 2
+    assert [(attempt.operation, attempt.seconds) for attempt in attempts] == [("GET /employees/{employee_id}", 0.0)] * 2
     assert [type(attempt.error).__name__ for attempt in attempts] == ["KotaServerError", "NoneType"]
 
 
