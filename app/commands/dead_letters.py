@@ -43,7 +43,6 @@ def show(id_: Annotated[UUID, typer.Argument(metavar="ID", help="As listed")]) -
     """Write a body as it was delivered. It may hold personal data; that it was read is on the audit trail."""
     from app.audit.trail import record_command
     from app.db.encryption import Undecryptable
-    from app.errors import NotFound
     from app.webhooks.dead_letters import read_dead_letter
 
     async def work(services: "Services") -> bytes:
@@ -52,9 +51,7 @@ def show(id_: Annotated[UUID, typer.Argument(metavar="ID", help="As listed")]) -
             return await read_dead_letter(session, id_, keyring=services.keyring)
 
     try:
-        body = run(work, name=NAME)
-    except NotFound:
-        raise typer.BadParameter(f"there is no dead letter {id_}") from None
+        body = run(work, name=NAME, subject=f"dead letter {id_}")
     except Undecryptable as error:
         typer.echo(f"It cannot be decrypted: {error}", err=True)
         raise typer.Exit(1) from None

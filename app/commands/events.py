@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Kota's events: look at them, and process them again.", no_args_is_help=True)
 
+NAME = "kota-bff events"
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"]
 State = Annotated[str | None, typer.Option(help="pending, processed, ignored or dead")]
 Type = Annotated[str | None, typer.Option("--type", help="Such as employee.updated")]
@@ -41,23 +42,19 @@ def list_(
         _print(events)
         typer.echo(f"{len(events)} of {total} events")
 
-    run(work, name="kota-bff events")
+    run(work, name=NAME)
 
 
 @app.command()
 def show(event_id: Annotated[str, typer.Argument(help="Kota's id, evt_…")]) -> None:
     """Show an event, without its body."""
-    from app.errors import NotFound
     from app.events.inbox import get_event
 
     async def work(services: "Services") -> None:
         async with services.sessions.begin() as session:
-            try:
-                _print([await get_event(session, event_id)])
-            except NotFound:
-                raise typer.BadParameter(f"there is no event {event_id}") from None
+            _print([await get_event(session, event_id)])
 
-    run(work, name="kota-bff events")
+    run(work, name=NAME, subject=f"event {event_id}")
 
 
 @app.command()
@@ -70,7 +67,6 @@ def replay(
 ) -> None:
     """Process events again, whatever became of them."""
     from app.audit.trail import record_command
-    from app.errors import NotFound
     from app.events.inbox import Selection, replay_event, replay_events
 
     selection = _selection(state, type_, received_from, received_until)
@@ -85,12 +81,9 @@ def replay(
             typer.echo(f"{await replay_events(services.sessions, selection)} events will be processed again")
             return
         async with services.sessions.begin() as session:
-            try:
-                _print([await replay_event(session, event_id)])
-            except NotFound:
-                raise typer.BadParameter(f"there is no event {event_id}") from None
+            _print([await replay_event(session, event_id)])
 
-    run(work, name="kota-bff events")
+    run(work, name=NAME, subject=event_id and f"event {event_id}")
 
 
 @app.command()
@@ -119,7 +112,7 @@ def reconcile(
         typer.echo(f"{await reconciler.run(since=begin)} events were missing")
 
     try:
-        run(work, name="kota-bff events")
+        run(work, name=NAME)
     except KotaError as error:
         # What was read before is stored, and the next run begins there.
         typer.echo(f"Kota's list of events could not be read: {error}", err=True)

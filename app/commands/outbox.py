@@ -44,8 +44,7 @@ def replay(
 ) -> None:
     """Tell the host again what it did not take, under the same id."""
     from app.audit.trail import record_command
-    from app.errors import NotFound
-    from app.outbox.replay import AlreadyDelivered, replay_dead, replay_message
+    from app.outbox.replay import replay_dead, replay_message
 
     if (id_ is None) == (state is None) or state not in {None, "dead"}:
         raise typer.BadParameter("give an id, or --state dead")
@@ -55,16 +54,11 @@ def replay(
             subject = "messages:state=dead" if id_ is None else f"message:{id_}"
             await record_command(session, action="outbox.replay", subject=subject)
             if id_ is not None:
-                try:
-                    _print([await replay_message(session, id_)])
-                except NotFound:
-                    raise typer.BadParameter(f"there is no message {id_}") from None
-                except AlreadyDelivered:
-                    raise typer.BadParameter(f"the host has taken {id_}") from None
+                _print([await replay_message(session, id_)])
         if id_ is None:
             typer.echo(f"{await replay_dead(services.sessions)} messages will be told again")
 
-    run(work, name=NAME)
+    run(work, name=NAME, subject=id_ and f"message {id_}")
 
 
 def _state(state: str | None) -> "OutboxState | None":

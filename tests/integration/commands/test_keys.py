@@ -71,6 +71,13 @@ async def test_mistakes_are_said_plainly() -> None:
         ran = await run(*arguments)
         assert ran.exit_code == 1, ran.output
         assert "Traceback" not in ran.output
+    assert ran.output == "There is no key named nobody in the database.\n"
+
+
+@pytest.mark.usefixtures("database")
+async def test_everything_is_brought_under_the_first_key() -> None:
+    ran = await run("rotate-encryption")
+    assert (ran.exit_code, ran.output.splitlines()[-1]) == (0, "Nothing is left under an older key.")
 
 
 async def test_new_encryption_key_is_one() -> None:

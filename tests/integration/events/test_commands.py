@@ -59,6 +59,11 @@ async def test_wrong_use_is_said_plainly(environment: str, arguments: tuple[str,
     assert "Traceback" not in result.output
 
 
+async def test_event_that_is_not_there_is_named(environment: str) -> None:
+    assert environment
+    assert "there is no event evt_none" in (await run("show", "evt_none")).output
+
+
 async def test_kota_that_does_not_answer_is_said_plainly(environment: str) -> None:
     assert environment
     result = await run("reconcile")

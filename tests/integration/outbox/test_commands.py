@@ -68,3 +68,10 @@ async def test_wrong_use_is_said_plainly(environment: str, arguments: tuple[str,
     result = await run(*arguments)
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+async def test_message_that_cannot_be_told_again_is_named(environment: str) -> None:
+    await tell(environment, "notification/4", state=OutboxState.DELIVERED)
+    assert "there is no message notification/9" in (await run("replay", "notification/9")).output
+    taken = await run("replay", "notification/4")
+    assert "The host has taken" in taken.output
