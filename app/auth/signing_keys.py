@@ -142,8 +142,8 @@ async def fetch_jwks(http: httpx.AsyncClient, url: str) -> bytes:
         if response.status_code != httpx.codes.OK:
             raise ValueError(f"it answers {response.status_code}")
         if response.headers.get("content-encoding", "identity") != "identity":
-            # A packed trifle can fill the memory while it is unpacked.
-            raise ValueError("it is packed, which was not asked for")
+            # An encoded trifle can fill the memory while it is decoded.
+            raise ValueError("it has a content encoding, which was not asked for")
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MAX_JWKS_BYTES:

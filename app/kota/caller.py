@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.kota.connection import Connection, Query, Request
 from app.kota.errors import KotaError, KotaUnreadable
-from app.kota.limiter import Lane, Limiter
+from app.kota.limiter import CallClass, Limiter
 from app.kota.paging import PAGE_SIZE, Page, read_page
 from app.kota.retry import NO_RETRY, RetryPolicy, next_delay
 
@@ -71,7 +71,7 @@ class Caller:
         attempt = 1
         while True:
             try:
-                return await self._once(request, Lane.READ, self._timeouts.read)
+                return await self._once(request, CallClass.READ, self._timeouts.read)
             except KotaError as error:
                 wait = next_delay(error, attempt=attempt, policy=self._read_retry, random=self._jitter)
                 if wait is None:
@@ -81,13 +81,13 @@ class Caller:
 
     async def write(self, request: Request) -> Any:
         """POST or PUT, once: whether and when to repeat it is the caller's decision, with the same bytes and key."""
-        return await self._once(request, Lane.PUSH, self._timeouts.write)
+        return await self._once(request, CallClass.PUSH, self._timeouts.write)
 
     async def write_for_person(self, make: Callable[[], Request], *, within: float) -> Any:
         """POST for somebody who waits `within` seconds at most: once more, newly made, if there is time for it."""
         until = self._clock() + within
         try:
-            return await self._once(make(), Lane.SESSION, within)
+            return await self._once(make(), CallClass.SESSION, within)
         except KotaError as error:
             wait = next_delay(error, attempt=1, policy=_PERSON, random=self._jitter)
             left = until - self._clock() - (wait or 0.0)
@@ -95,7 +95,7 @@ class Caller:
             if wait is None or left < within / 4:
                 raise
         await self._sleep(wait)
-        return await self._once(make(), Lane.SESSION, left)
+        return await self._once(make(), CallClass.SESSION, left)
 
     async def pages(
         self, template: str, ids: Mapping[str, str] | None = None, query: Query | None = None
@@ -123,8 +123,8 @@ class Caller:
                     seen.add(name)
                     yield item
 
-    async def _once(self, request: Request, lane: Lane, timeout: float) -> Any:
-        async with self.limiter.slot(lane, operation=request.operation):
+    async def _once(self, request: Request, call_class: CallClass, timeout: float) -> Any:
+        async with self.limiter.slot(call_class, operation=request.operation):
             started_at = self._clock()
             try:
                 answer = await self.connection.send(request, timeout=timeout)

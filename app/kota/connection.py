@@ -18,7 +18,7 @@ Query = Mapping[str, str | int]
 
 _MAX_ID_LENGTH = 255
 _JSON = {"Content-Type": "application/json"}
-_PACKINGS = {"", "identity", "gzip"}
+_CONTENT_ENCODINGS = {"", "identity", "gzip"}
 # Whatever fails before the first byte is sent cannot have happened.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -89,11 +89,11 @@ class Connection:
     async def _exchange(self, operation: str, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
-            if response.headers.get("content-encoding", "").lower() not in _PACKINGS:
-                # A trifle packed twice would fill the memory before its first bytes could be counted.
-                raise KotaUnreadable(operation, f"status={response.status_code}, packed in a way not asked for")
+            if response.headers.get("content-encoding", "").lower() not in _CONTENT_ENCODINGS:
+                # A trifle encoded twice would fill the memory before its first bytes could be counted.
+                raise KotaUnreadable(operation, f"status={response.status_code}, a content encoding not asked for")
             body = bytearray()
-            # Counted as it arrives and unpacked: neither a header nor a compressed trifle can fill the memory.
+            # Counted as it arrives and decoded: neither a header nor a compressed trifle can fill the memory.
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > self._max_response_bytes:

@@ -15,7 +15,7 @@ from app.kota.times import read_instant
 from app.kota.wire import Unparsable, parse, unparse
 
 _MAX_ID_LENGTH = 255
-# JSON can spell NUL and half a surrogate pair; PostgreSQL can store neither.
+# JSON can spell NUL and an unpaired surrogate; PostgreSQL can store neither.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 EventVersion = Literal["v1", "v2"]

@@ -1,6 +1,6 @@
 """How many calls run at once, and how that number falls when Kota says 429.
 
-Kota publishes no limits. So each kind of call has its own slots; a 429 halves those of pushes and reads and stops new
+Kota publishes no limits. So each class of calls has its own slots; a 429 halves those of pushes and reads and stops new
 ones until Retry-After has passed, and successes win the slots back one by one (additive increase, multiplicative
 decrease, as in TCP). Pushes and reads never take each other's slots, so a long sync cannot hold up an event, nor the
 reverse.
@@ -19,7 +19,7 @@ from app.kota.errors import KotaRateLimited
 _DEFAULT_PAUSE = 1.0
 
 
-class Lane(StrEnum):
+class CallClass(StrEnum):
     """What a call is for."""
 
     PUSH = "push"
@@ -44,7 +44,11 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._slots = {Lane.PUSH: _Slots(pushes), Lane.READ: _Slots(reads), Lane.SESSION: _Slots(sessions)}
+        self._slots = {
+            CallClass.PUSH: _Slots(pushes),
+            CallClass.READ: _Slots(reads),
+            CallClass.SESSION: _Slots(sessions),
+        }
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
@@ -56,23 +60,23 @@ class Limiter:
         """Seconds until new calls may start; 0 if they may now. A worker need not claim work before."""
         return max(self._paused_until - self._clock(), 0.0)
 
-    def allowed(self, lane: Lane) -> int:
-        """How many calls may run at once in `lane` now."""
-        return self._slots[lane].allowed
+    def allowed(self, call_class: CallClass) -> int:
+        """How many calls of `call_class` may run at once now."""
+        return self._slots[call_class].allowed
 
     @asynccontextmanager
-    async def slot(self, lane: Lane, *, operation: str) -> AsyncIterator[None]:
+    async def slot(self, call_class: CallClass, *, operation: str) -> AsyncIterator[None]:
         """Hold a slot for one call, and learn from how it ends.
 
         Raises:
             KotaRateLimited: without a call, if a pause would outlast the limiter's patience or too many people wait.
         """
-        slots = self._slots[lane]
-        if lane is Lane.SESSION and slots.full:
+        slots = self._slots[call_class]
+        if call_class is CallClass.SESSION and slots.full:
             raise KotaRateLimited(operation, status=429, error_code="busy", retry_after=_DEFAULT_PAUSE)
         await slots.take()
         try:
-            if lane is not Lane.SESSION:
+            if call_class is not CallClass.SESSION:
                 await self._wait_out_pause(operation)
             started_at = self._clock()
             try:
@@ -97,8 +101,8 @@ class Limiter:
         # Twenty calls in flight bring twenty 429s that tell one thing.
         if started_at > self._slowed_at:
             self._slowed_at = now
-            self._slots[Lane.PUSH].halve()
-            self._slots[Lane.READ].halve()
+            self._slots[CallClass.PUSH].halve()
+            self._slots[CallClass.READ].halve()
 
 
 class _Slots:

@@ -103,7 +103,7 @@ async def _finish(answer: httpx.Response, *, ends_at: float) -> None:
 
 
 async def _read_through(answer: httpx.Response) -> None:
-    """What is long or packed is not read to its end, which costs the connection."""
+    """What is long or has a content encoding is not read to its end, which costs the connection."""
     if "content-encoding" in answer.headers:
         return
     size = 0

@@ -17,7 +17,7 @@ from app.sync.views import FieldFault
 from app.web.dependencies import LookupKeyDep, RequestIdDep, SessionDep, SessionsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep
-from app.web.routing import refuse_packed
+from app.web.routing import refuse_content_encoding
 from app.web.routing import router as new_router
 
 router = new_router(prefix="/internal/batches", tags=["sync"])
@@ -87,7 +87,7 @@ async def create_batch(
     as the service takes in at once."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != NDJSON:
         raise UnsupportedMediaType(f"Send {NDJSON}.")
-    refuse_packed(request)
+    refuse_content_encoding(request)
     with _uploads_of(request).one():
         try:
             batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=datetime.now(UTC))

@@ -60,7 +60,7 @@ def decode_cursor(cursor: str) -> tuple[str, ...]:
     decoded = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     if not isinstance(decoded, list) or not all(isinstance(part, str) and "\x00" not in part for part in decoded):
         raise ValueError("not a cursor")
-    # Half a character has no bytes; a UnicodeError is a ValueError.
+    # An unpaired surrogate has no bytes; a UnicodeError is a ValueError.
     "".join(decoded).encode()
     return tuple(decoded)
 

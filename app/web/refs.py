@@ -19,8 +19,8 @@ def is_ref(value: object) -> bool:
 
 
 def is_plain(text: str) -> bool:
-    """Whether `text` is free of control characters, NUL among them, of half characters and of what changes how the
-    text around it is read or shown: two ids that look alike on a screen must not be two."""
+    """Whether `text` is free of control characters, NUL among them, of unpaired surrogates and of what changes how
+    the text around it is read or shown: two ids that look alike on a screen must not be two."""
     return not any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in text)
 
 

@@ -96,14 +96,14 @@ def _refuse_nul(request: Request) -> None:
         raise InvalidInput("A NUL character is no part of any address here.")
 
 
-def refuse_packed(request: Request) -> None:
-    """A packed body is never unpacked: a trifle of it could fill the memory."""
+def refuse_content_encoding(request: Request) -> None:
+    """An encoded body is never decoded: a trifle of it could fill the memory."""
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
 
 
 def _require_json(request: Request) -> None:
-    refuse_packed(request)
+    refuse_content_encoding(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaType("Send application/json.")

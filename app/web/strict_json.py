@@ -13,7 +13,7 @@ def read_json(body: bytes) -> Any:
     """`body` as JSON (RFC 8259, UTF-8). Raises MalformedRequest, which quotes nothing of it.
 
     Refused beyond what is no JSON: the same key twice in one object (two readers may choose different ones), NaN and
-    infinities, half a character, a NUL character, and more than `MAX_DEPTH` levels.
+    infinities, an unpaired surrogate, a NUL character, and more than `MAX_DEPTH` levels.
     """
     try:
         value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
@@ -37,7 +37,7 @@ def _refuse_constant(_name: str) -> NoReturn:
 def _check(value: Any, levels: int) -> None:
     if isinstance(value, str):
         if "\x00" in value or (not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)):
-            raise MalformedRequest("The body holds a NUL character or half a character.")
+            raise MalformedRequest("The body holds a NUL character or an unpaired surrogate.")
     elif isinstance(value, dict | list):
         if not levels:
             raise MalformedRequest(f"The body is nested more than {MAX_DEPTH} levels deep.")

@@ -44,7 +44,7 @@ SETTINGS = {
 # only these rules may meet a request that fits the document.
 PLAIN = {"invalid_request", "malformed_request"}
 BEYOND_SCHEMA = {
-    "The body holds a NUL character or half a character.",
+    "The body holds a NUL character or an unpaired surrogate.",
     "A NUL character is no part of any address here.",
     "is not a cursor of this list",
     "needs a year",

@@ -13,7 +13,7 @@ from app.contributions.looking import reader_of
 from app.contributions.reading import LISTS_LAG
 from app.contributions.reports import hold
 from app.kota import KotaUnreachable
-from app.kota.limiter import Lane
+from app.kota.limiter import CallClass
 from app.models import ContributionLine, ContributionReport
 from app.queue.backoff import Backoff
 from tests.integration.contributions.conftest import Payroll
@@ -180,8 +180,8 @@ async def test_a_reading_that_takes_too_long_is_a_failure_and_is_backed_off(payr
     reader.rules = replace(reader.rules, lease=timedelta(seconds=0.3), backoff=Backoff(first=timedelta(hours=1)))
     limiter = payroll.services.kota.limiter
     async with AsyncExitStack() as others:
-        for _ in range(limiter.allowed(Lane.READ)):
-            await others.enter_async_context(limiter.slot(Lane.READ, operation="GET /policies"))
+        for _ in range(limiter.allowed(CallClass.READ)):
+            await others.enter_async_context(limiter.slot(CallClass.READ, operation="GET /policies"))
         with pytest.raises(KotaUnreachable):
             await asyncio.wait_for(reader.read_now(report), timeout=10)
     async with payroll.services.sessions() as session:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from app.events.settling import MAX_ATTEMPTS
 from app.events.work import Reading
 from app.kota import RetryPolicy, Timeouts, open_client
-from app.kota.limiter import Lane
+from app.kota.limiter import CallClass
 from app.models import EventState, KotaEvent, KotaResource
 from app.ops.logging import configure_logging
 from app.queue.backoff import Backoff
@@ -134,8 +134,8 @@ async def test_resource_that_waits_too_long_for_its_turn_is_backed_off_and_nothi
     async with working(new_database(), never) as stack:
         limiter = stack.kota.limiter
         async with AsyncExitStack() as others:
-            for _ in range(limiter.allowed(Lane.READ)):
-                await others.enter_async_context(limiter.slot(Lane.READ, operation="GET /policies"))
+            for _ in range(limiter.allowed(CallClass.READ)):
+                await others.enter_async_context(limiter.slot(CallClass.READ, operation="GET /policies"))
             await stack.deliver(event(HEALTHY, "employee.updated", id=EMPLOYEE_ID))
 
             async def has_failed() -> bool:

@@ -175,7 +175,7 @@ async def post(app: RunningApp, host: Host, content: bytes, kind: str = "applica
         (b'{"\\u0061udience": "employer", "audience": "employee"}', "a key twice, spelt differently"),
         (b'{"audience": "\\u0000"}', "NUL in a value"),
         (b'{"a\\u0000": 1}', "NUL in a key"),
-        (b'{"audience": "\\ud800"}', "half a character"),
+        (b'{"audience": "\\ud800"}', "unpaired surrogate"),
         (b'{"audience": "\xff"}', "not UTF-8"),
         ('{"audience": "employer"}'.encode("utf-16"), "UTF-16"),
         (b'\xef\xbb\xbf{"audience": "employer"}', "byte order mark"),

@@ -138,7 +138,7 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "customer as a list": {"kota_external_customer": ["c-1"]},
     "customer too long": {"kota_external_customer": "c" * 256},
     "NUL in the customer": {"kota_external_customer": "c\x00"},
-    "half a character in the customer": {"kota_external_customer": "c\ud800"},
+    "unpaired surrogate in the customer": {"kota_external_customer": "c\ud800"},
     "invisible character in the customer": {"kota_external_customer": "c\u2060"},
 }
 

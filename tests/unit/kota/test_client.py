@@ -18,7 +18,7 @@ from app.kota import (
     open_client,
     serialise,
 )
-from app.kota.limiter import Lane
+from app.kota.limiter import CallClass
 from tests.unit.kota.kota_double import API_KEY, API_URL, FakeTime, Kota, client_of, ok, page, problem
 
 EMPLOYEE = {
@@ -299,7 +299,7 @@ async def test_an_opened_client_calls_with_the_key_and_ignores_proxies(monkeypat
     transport = httpx.MockTransport(kota.handle)
     async with open_client(api_url=f"{API_URL}/base/", api_key=API_KEY, max_in_flight=7, transport=transport) as client:
         await client.get_employer("er_1")
-        assert client.limiter.allowed(Lane.PUSH) == 7
+        assert client.limiter.allowed(CallClass.PUSH) == 7
     assert str(kota.last.url) == f"{API_URL}/base/employers/er_1"
     assert kota.last.headers["authorization"] == f"Bearer {API_KEY}"
     with pytest.raises(RuntimeError, match="closed"):

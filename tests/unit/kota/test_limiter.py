@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from app.kota import KotaRateLimited, KotaServerError, Limiter
-from app.kota.limiter import Lane
+from app.kota.limiter import CallClass
 from tests.unit.kota.kota_double import FakeTime, Kota, client_of, problem
 
 
@@ -17,8 +17,8 @@ class Crowd:
         self.order: list[int] = []
         self.door = asyncio.Event()
 
-    async def call(self, number: int, lane: Lane = Lane.PUSH) -> None:
-        async with self.limiter.slot(lane, operation="POST /x"):
+    async def call(self, number: int, call_class: CallClass = CallClass.PUSH) -> None:
+        async with self.limiter.slot(call_class, operation="POST /x"):
             self.order.append(number)
             self.inside += 1
             self.most = max(self.most, self.inside)
@@ -31,14 +31,16 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def slow_down(limiter: Limiter, *, retry_after: float | None = None, lane: Lane = Lane.PUSH) -> None:
+async def slow_down(
+    limiter: Limiter, *, retry_after: float | None = None, call_class: CallClass = CallClass.PUSH
+) -> None:
     with pytest.raises(KotaRateLimited):
-        async with limiter.slot(lane, operation="POST /x"):
+        async with limiter.slot(call_class, operation="POST /x"):
             raise KotaRateLimited("POST /x", status=429, retry_after=retry_after)
 
 
-async def succeed(limiter: Limiter, lane: Lane = Lane.PUSH) -> None:
-    async with limiter.slot(lane, operation="POST /x"):
+async def succeed(limiter: Limiter, call_class: CallClass = CallClass.PUSH) -> None:
+    async with limiter.slot(call_class, operation="POST /x"):
         pass
 
 
@@ -57,8 +59,10 @@ async def test_no_more_calls_run_than_there_are_slots_and_all_come_in_their_turn
 async def test_reads_and_sessions_do_not_queue_behind_pushes() -> None:
     crowd = Crowd(Limiter(pushes=1, reads=1))
     async with asyncio.TaskGroup() as tasks:
-        for number, lane in enumerate([Lane.PUSH, Lane.PUSH, Lane.READ, Lane.SESSION, Lane.SESSION]):
-            tasks.create_task(crowd.call(number, lane))
+        for number, call_class in enumerate(
+            [CallClass.PUSH, CallClass.PUSH, CallClass.READ, CallClass.SESSION, CallClass.SESSION]
+        ):
+            tasks.create_task(crowd.call(number, call_class))
         await settle()
         assert crowd.order == [0, 2, 3, 4]
         crowd.door.set()
@@ -81,7 +85,7 @@ async def test_one_who_stops_waiting_does_not_keep_the_place() -> None:
 async def test_one_who_is_cancelled_in_the_moment_of_its_turn_passes_it_on() -> None:
     crowd = Crowd(Limiter(pushes=1))
     crowd.door.set()
-    async with crowd.limiter.slot(Lane.PUSH, operation="POST /x"):
+    async with crowd.limiter.slot(CallClass.PUSH, operation="POST /x"):
         first, second = asyncio.create_task(crowd.call(1)), asyncio.create_task(crowd.call(2))
         await settle()
     # The slot is the first one's now, which has not run since.
@@ -95,7 +99,7 @@ async def test_a_429_halves_the_slots_and_pauses() -> None:
     time = FakeTime()
     limiter = Limiter(pushes=20, reads=4, clock=time.clock, sleep=time.sleep)
     await slow_down(limiter, retry_after=3.0)
-    assert (limiter.allowed(Lane.PUSH), limiter.allowed(Lane.READ), limiter.pause) == (10, 2, 3.0)
+    assert (limiter.allowed(CallClass.PUSH), limiter.allowed(CallClass.READ), limiter.pause) == (10, 2, 3.0)
     await succeed(limiter)
     assert time.slept == [3.0]
     assert limiter.pause == 0.0
@@ -104,7 +108,7 @@ async def test_a_429_halves_the_slots_and_pauses() -> None:
 async def test_a_429_without_a_time_pauses_for_a_second() -> None:
     time = FakeTime()
     limiter = Limiter(clock=time.clock, sleep=time.sleep)
-    await slow_down(limiter, lane=Lane.SESSION)
+    await slow_down(limiter, call_class=CallClass.SESSION)
     assert limiter.pause == 1.0
 
 
@@ -114,7 +118,7 @@ async def test_many_429s_of_one_moment_count_once() -> None:
     door = asyncio.Event()
 
     async def refused() -> None:
-        async with limiter.slot(Lane.PUSH, operation="POST /x"):
+        async with limiter.slot(CallClass.PUSH, operation="POST /x"):
             await door.wait()
             time.now += 0.01
             raise KotaRateLimited("POST /x", status=429, retry_after=0.5)
@@ -123,7 +127,7 @@ async def test_many_429s_of_one_moment_count_once() -> None:
     await settle()
     door.set()
     await asyncio.gather(*calls, return_exceptions=True)
-    assert limiter.allowed(Lane.PUSH) == 10
+    assert limiter.allowed(CallClass.PUSH) == 10
 
 
 async def test_slots_never_fall_below_one_and_are_won_back_by_successes() -> None:
@@ -132,20 +136,20 @@ async def test_slots_never_fall_below_one_and_are_won_back_by_successes() -> Non
     for _ in range(5):
         time.now += 10
         await slow_down(limiter)
-    assert limiter.allowed(Lane.PUSH) == 1
+    assert limiter.allowed(CallClass.PUSH) == 1
     await succeed(limiter)
-    assert limiter.allowed(Lane.PUSH) == 2
+    assert limiter.allowed(CallClass.PUSH) == 2
     for _ in range(20):
         await succeed(limiter)
-    assert limiter.allowed(Lane.PUSH) == 4
+    assert limiter.allowed(CallClass.PUSH) == 4
 
 
 async def test_a_failure_that_is_no_429_changes_nothing() -> None:
     limiter = Limiter(pushes=4)
     with pytest.raises(KotaServerError):
-        async with limiter.slot(Lane.PUSH, operation="POST /x"):
+        async with limiter.slot(CallClass.PUSH, operation="POST /x"):
             raise KotaServerError("POST /x", status=500)
-    assert (limiter.allowed(Lane.PUSH), limiter.pause) == (4, 0.0)
+    assert (limiter.allowed(CallClass.PUSH), limiter.pause) == (4, 0.0)
     await succeed(limiter)
 
 
@@ -168,7 +172,7 @@ async def test_a_person_does_not_wait_for_a_pause() -> None:
     time = FakeTime()
     limiter = Limiter(clock=time.clock, sleep=time.sleep)
     await slow_down(limiter, retry_after=60.0)
-    await succeed(limiter, Lane.SESSION)
+    await succeed(limiter, CallClass.SESSION)
     assert time.slept == []
 
 
@@ -177,7 +181,7 @@ async def test_a_pause_that_grows_while_waiting_is_waited_out() -> None:
 
     async def another_429_meanwhile(seconds: float) -> None:
         if not time.slept:
-            await slow_down(limiter, retry_after=3.0, lane=Lane.SESSION)
+            await slow_down(limiter, retry_after=3.0, call_class=CallClass.SESSION)
         await time.sleep(seconds)
 
     limiter = Limiter(clock=time.clock, sleep=another_429_meanwhile)
@@ -188,11 +192,11 @@ async def test_a_pause_that_grows_while_waiting_is_waited_out() -> None:
 
 async def test_people_are_refused_rather_than_queued() -> None:
     crowd = Crowd(Limiter(sessions=1))
-    first = asyncio.create_task(crowd.call(1, Lane.SESSION))
+    first = asyncio.create_task(crowd.call(1, CallClass.SESSION))
     await settle()
     with pytest.raises(KotaRateLimited, match="busy"):
-        await crowd.call(2, Lane.SESSION)
+        await crowd.call(2, CallClass.SESSION)
     crowd.door.set()
     await first
-    await crowd.call(3, Lane.SESSION)
+    await crowd.call(3, CallClass.SESSION)
     assert crowd.order == [1, 3]
