@@ -39,8 +39,8 @@ def import_records(
     import httpx
     from rich.progress import Progress as Bar
 
-    from app.sync.import_files import KindText, UnreadableFile
-    from app.sync.importing import ImportFailed, Progress, import_file, write_refused
+    from app.commands.import_files import KindText, UnreadableFile
+    from app.commands.importing import ImportFailed, Progress, import_file, write_refused
 
     headers = {"Authorization": f"Bearer {service_key}"}
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.sync.import_files import UnreadableFile, read_file
+from app.commands.import_files import UnreadableFile, read_file
 
 
 def test_csv_cells_become_fields_and_sub_objects(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from app.sync.import_files import FileLine, KindText, read_file
+from app.commands.import_files import FileLine, KindText, read_file
 
 LINES, BYTES = 50_000, 60 * 1024 * 1024
 """Of one batch."""
