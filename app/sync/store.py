@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import AppError, FieldError
 from app.models import Employer, SyncState
 from app.queue.bell import ring
-from app.sync.doubts import doubts
 from app.sync.kinds import LEAVING, Kind, Record
 from app.sync.refusals import Offboarded, UnknownEmployer
 from app.sync.rules import Wanted, changed_fields, refusal_of_change, refusal_of_new
+from app.sync.warnings import warnings_about
 
 log = structlog.get_logger(__name__)
 
@@ -187,7 +187,7 @@ def _changed(kind: Kind, record: Record, wanted: Wanted, *, at: _Moment) -> tupl
         "error_fields": None,
         **_wanted_columns(kind, wanted),
     }
-    warnings = tuple(doubts(wanted.desired, changed=changed))
+    warnings = tuple(warnings_about(wanted.desired, changed=changed))
     return Stored(Effect.CHANGED, record.version + 1, SyncState.PENDING, waits, warnings), values
 
 
@@ -209,7 +209,7 @@ async def _insert(session: AsyncSession, kind: Kind, left: Mapping[str, Wanted],
     )
     for ref in inserted:
         item = left[ref]
-        warnings = tuple(doubts(item.desired, changed=frozenset(item.desired)))
+        warnings = tuple(warnings_about(item.desired, changed=frozenset(item.desired)))
         waits = item.employer_ref in at.waiting
         outcomes[ref] = Stored(Effect.CREATED, 1, SyncState.PENDING, waits, warnings)
     return outcomes

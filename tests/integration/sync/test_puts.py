@@ -130,7 +130,7 @@ async def test_offboarded_record_is_left_alone(world: SyncWorld) -> None:
 
 
 @pytest.mark.usefixtures("acme")
-async def test_doubts_are_warnings(world: SyncWorld) -> None:
+async def test_likely_slips_are_warnings(world: SyncWorld) -> None:
     odd = employee_record("acme", phone_number="12", email="nobody", bank_account={"account_number": "odd"})
     answer = await world.call("PUT", "employees/e1", odd, Prefer="respond-async")
     pointers = [fault["pointer"] for fault in answer.json()["warnings"]]

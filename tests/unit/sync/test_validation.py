@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.sync.doubts import doubts
 from app.sync.fields import canonical
 from app.sync.kinds import EMPLOYEES, EMPLOYERS
 from app.sync.rejections import host_errors, pointer_of
 from app.sync.validation import faults
+from app.sync.warnings import warnings_about
 from tests.support.records import employee_record, employer_record
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -71,13 +71,16 @@ def test_unchanged_fields_are_not_looked_at() -> None:
     assert faults(EMPLOYEES, desired, changed=frozenset({"first_name"}), at_kota=True, now=NOW) == []
 
 
-def test_doubts_are_about_phones_mails_and_accounts() -> None:
+def test_warnings_are_about_phones_mails_and_accounts() -> None:
     desired = canonical(EMPLOYEES, employee_record("acme", phone_number="+353850000000", bank_account=None))
-    assert doubts(desired, changed=frozenset(desired)) == []
+    assert warnings_about(desired, changed=frozenset(desired)) == []
     desired |= {"phone_number": "call me", "email": "a@b", "bank_account": {"account_number": "GB33BUKB20201555555555"}}
-    assert [fault.pointer for fault in doubts(desired, changed=frozenset(desired))] == ["/phone_number", "/email"]
+    assert [fault.pointer for fault in warnings_about(desired, changed=frozenset(desired))] == [
+        "/phone_number",
+        "/email",
+    ]
     employer = canonical(EMPLOYERS, employer_record(contact={"name": "C", "email": "nobody"}))
-    assert [fault.pointer for fault in doubts(employer, changed=frozenset(employer))] == ["/contact/email"]
+    assert [fault.pointer for fault in warnings_about(employer, changed=frozenset(employer))] == ["/contact/email"]
 
 
 @pytest.mark.parametrize(

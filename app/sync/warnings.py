@@ -12,8 +12,8 @@ from app.sync.kinds import Fields
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
-def doubts(desired: Fields, *, changed: frozenset[str]) -> list[FieldError]:
-    """Doubts about the changed fields: phone number, e-mail addresses, bank account."""
+def warnings_about(desired: Fields, *, changed: frozenset[str]) -> list[FieldError]:
+    """What looks wrong in the changed fields: phone number, e-mail addresses, bank account."""
     found = []
     if "phone_number" in changed and not _possible_number(desired["phone_number"]):
         found.append(FieldError("/phone_number", "does not look like a phone number in E.164"))
