@@ -9,15 +9,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
-from app.kota import Employee as KotaEmployee
-from app.kota import Employer as KotaEmployer
 from app.kota import KotaClient, KotaNotFound
 from app.models import Employer
 from app.queue.dirty import Resource, mark_all_dirty
 from app.sync import gate
+from app.sync.at_kota import KotaRecord, get_record, list_records, reference_of
 from app.sync.kinds import EMPLOYEES, EMPLOYERS, Kind, KindName
 from app.sync.link import bind
-from app.sync.looks import Found, reference_of
 
 
 class Drift(StrEnum):
@@ -73,11 +71,11 @@ async def audit(sessions: Sessions, kota: KotaClient, *, repair: bool) -> Report
     With `repair`, creates that a restore holds back may go on afterwards.
     """
     report = Report()
-    employers = [employer async for employer in kota.list_employers()]
+    employers = [employer async for employer in list_records(kota, employer_id=None)]
     report.employers = len(employers)
     await _compare(sessions, kota, EMPLOYERS, employers, None, report=report, repair=repair)
     for employer in employers:
-        employees = [employee async for employee in kota.list_employees(employer_id=employer.id)]
+        employees = [employee async for employee in list_records(kota, employer_id=employer.id)]
         report.employees += len(employees)
         await _compare(sessions, kota, EMPLOYEES, employees, employer.id, report=report, repair=repair)
     if repair:
@@ -90,7 +88,7 @@ async def _compare(
     sessions: Sessions,
     kota: KotaClient,
     kind: Kind,
-    found: Iterable[Found],
+    found: Iterable[KotaRecord],
     employer_id: str | None,
     *,
     report: Report,
@@ -136,14 +134,14 @@ async def _known(session: AsyncSession, kind: Kind, employer_id: str | None) -> 
 async def _is_missing(kota: KotaClient, kind: Kind, kota_id: str) -> bool:
     """Lists are behind now and then, so a record that is not listed is asked for by its id."""
     try:
-        await (kota.get_employer(kota_id) if kind.name is KindName.EMPLOYER else kota.get_employee(kota_id))
+        await get_record(kota, kind, kota_id)
     except KotaNotFound:
         return True
     return False
 
 
 async def _note_status(
-    sessions: Sessions, kind: Kind, ref: str, item: KotaEmployer | KotaEmployee, report: Report, *, repair: bool
+    sessions: Sessions, kind: Kind, ref: str, item: KotaRecord, report: Report, *, repair: bool
 ) -> None:
     if repair:
         async with sessions.begin() as session:
@@ -151,7 +149,7 @@ async def _note_status(
     report.findings.append(Finding(Drift.STATUS_DIFFERS, kind.name, ref, (item.id,), repair))
 
 
-async def _adopt(sessions: Sessions, kind: Kind, ref: str, item: KotaEmployer | KotaEmployee) -> bool:
+async def _adopt(sessions: Sessions, kind: Kind, ref: str, item: KotaRecord) -> bool:
     """Bind the record, unless somebody else holds it or was faster."""
     async with sessions.begin() as session:
         record = await session.get(kind.model, ref, with_for_update={"key_share": True})

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.db.encryption import lookup_digest
-from app.kota import Employee as KotaEmployee
-from app.kota import Employer as KotaEmployer
 from app.kota import serialise
 from app.sync.kinds import Fields, Kind
 
@@ -76,14 +74,6 @@ def differing(kind: Kind, desired: Fields, synced: Fields) -> frozenset[str]:
     """The fields that a PUT has to carry: those in which Kota was last sent something else. Never immutable ones."""
     names = (name for name in desired if name not in kind.immutable)
     return frozenset(name for name in names if not _same(kind, name, desired[name], synced.get(name)))
-
-
-def known_from(kind: Kind, found: KotaEmployer | KotaEmployee) -> Fields:
-    """What Kota's own copy says reliably, of a record that somebody else put there."""
-    shown = found.model_dump(mode="json")
-    known = {name: shown[name] for name in kind.as_stored if shown.get(name) is not None}
-    country = (shown.get(kind.address) or {}).get("country_code")
-    return known | ({kind.address: {"country_code": country.lower()}} if country else {})
 
 
 def immutable_differences(kind: Kind, wanted: Fields, known: Fields) -> list[str]:

@@ -1,6 +1,5 @@
 """Bind a record to one that exists at Kota already."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import exists, func, select
@@ -8,14 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
 from app.errors import Conflict, FieldError, InvalidInput, KotaUnavailable
-from app.kota import Employee as KotaEmployee
-from app.kota import Employer as KotaEmployer
 from app.kota import KotaClient, KotaError, KotaNotFound
 from app.models import Employee, Employer, SyncState
 from app.queue.bell import ring_all
-from app.sync.fields import known_from
+from app.sync.at_kota import KotaRecord, employer_id_of, get_record, known_from, reference_of
 from app.sync.kinds import EMPLOYEES, Kind, KindName, Record
-from app.sync.looks import reference_of
 from app.sync.refusals import SyncInFlight, UnknownRecord
 from app.sync.settlements import mark_known, wake_employees
 from app.sync.views import find
@@ -33,31 +29,23 @@ class AlreadyLinked(Conflict):
     code = "already_linked"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A record at Kota, and the id of its employer there."""
-
-    shown: KotaEmployer | KotaEmployee
-    employer_id: str | None
-
-
 async def link(sessions: Sessions, kota: KotaClient, kind: Kind, ref: str, kota_id: str) -> dict[str, Any]:
     """Bind `ref` to Kota's `kota_id`, and have what differs pushed. Returns the record as `app.sync.views` does."""
     async with sessions() as session:
         await find(session, kind, ref)
-    found = await _read(kota, kind, kota_id)
+    shown = await _read(kota, kind, kota_id)
     async with sessions.begin() as session:
         record = await session.get(kind.model, ref, with_for_update={"key_share": True})
         if record is None:
             raise UnknownRecord
-        if record.kota_id != found.shown.id:
-            await _check(session, kind, record, found)
-            await bind(session, kind, record, found.shown)
+        if record.kota_id != shown.id:
+            await _check(session, kind, record, shown)
+            await bind(session, kind, record, shown)
     async with sessions() as session:
         return await find(session, kind, ref)
 
 
-async def bind(session: AsyncSession, kind: Kind, record: Record, shown: KotaEmployer | KotaEmployee) -> None:
+async def bind(session: AsyncSession, kind: Kind, record: Record, shown: KotaRecord) -> None:
     """Take over Kota's record, in the caller's transaction, which has locked the row. What differs is pushed next."""
     record.kota_id = shown.id
     record.synced = known_from(kind, shown)
@@ -76,29 +64,26 @@ async def bind(session: AsyncSession, kind: Kind, record: Record, shown: KotaEmp
     await ring_all(session, names)
 
 
-async def _read(kota: KotaClient, kind: Kind, kota_id: str) -> Found:
+async def _read(kota: KotaClient, kind: Kind, kota_id: str) -> KotaRecord:
     try:
-        if kind.name is KindName.EMPLOYER:
-            return Found(await kota.get_employer(kota_id), None)
-        employee = await kota.get_employee(kota_id)
+        return await get_record(kota, kind, kota_id)
     except KotaNotFound as error:
         raise UnknownAtKota(errors=[FieldError("/kota_id", "is unknown at Kota")]) from error
     except KotaError as error:
         raise KotaUnavailable(retry_after=5, kota_trace_id=error.trace_id) from error
-    return Found(employee, employee.employer_id)
 
 
-async def _check(session: AsyncSession, kind: Kind, record: Record, found: Found) -> None:
+async def _check(session: AsyncSession, kind: Kind, record: Record, shown: KotaRecord) -> None:
     if record.kota_id is not None:
         raise AlreadyLinked("The record is bound to another one at Kota.")
     if record.push_key is not None:
         raise SyncInFlight("A create is under way; its outcome must be known first.")
-    reference = reference_of(found.shown)
+    reference = reference_of(shown)
     if reference is not None and reference != record.ref:
         raise AlreadyLinked("The record at Kota carries another reference.")
-    if await session.scalar(select(exists().where(kind.model.kota_id == found.shown.id))):
+    if await session.scalar(select(exists().where(kind.model.kota_id == shown.id))):
         raise AlreadyLinked("Another record is bound to the one at Kota.")
     if isinstance(record, Employee):
         employer_id = await session.scalar(select(Employer.kota_id).where(Employer.ref == record.employer_ref))
-        if employer_id is None or employer_id != found.employer_id:
+        if employer_id is None or employer_id != employer_id_of(shown):
             raise InvalidInput(errors=[FieldError("/kota_id", "is an employee of another employer")])

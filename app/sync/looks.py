@@ -3,35 +3,22 @@ a backup, must not have anybody created twice; and searched whenever a create's 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import structlog
 
-from app.kota import Employee, Employer, KotaClient
-from app.sync.fields import OUR_KEY
+from app.kota import KotaClient
+from app.sync.at_kota import list_records, reference_of
 
 log = structlog.get_logger(__name__)
-
-Found = Employer | Employee
-
-
-def reference_of(found: Found) -> str | None:
-    """The host's reference that a record at Kota carries."""
-    reference = (found.metadata or {}).get(OUR_KEY)
-    return reference if isinstance(reference, str) else None
 
 
 async def find_by_reference(kota: KotaClient, ref: str, *, employer_id: str | None) -> list[str]:
     """Kota's ids of all records that carry exactly this reference: employers, or employees of `employer_id`.
 
-    Kota finds employees by a part of the reference too, and employers not at all: those are all read (Kota's OpenAPI).
+    Kota's own search is wider than that, if it has one, so what it finds is compared.
     """
-    found: AsyncIterator[Found]
-    if employer_id is None:
-        found = kota.list_employers()
-    else:
-        found = kota.list_employees(employer_id=employer_id, metadata_id=ref)
-    return [record.id async for record in found if reference_of(record) == ref]
+    listed = list_records(kota, employer_id=employer_id, metadata_id=ref)
+    return [record.id async for record in listed if reference_of(record) == ref]
 
 
 class Looks:
@@ -59,12 +46,7 @@ class Looks:
 
     async def _look(self, employer_id: str | None) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = {}
-        listed: AsyncIterator[Found]
-        if employer_id is None:
-            listed = self._kota.list_employers()
-        else:
-            listed = self._kota.list_employees(employer_id=employer_id)
-        async for record in listed:
+        async for record in list_records(self._kota, employer_id=employer_id):
             reference = reference_of(record)
             if reference is not None:
                 ids.setdefault(reference, []).append(record.id)

@@ -7,14 +7,15 @@ from datetime import timedelta
 import structlog
 
 from app.db.engine import Sessions
-from app.kota import Employee, Employer, KotaClient, KotaError, KotaProblem, KotaUnreachable, Verdict, verdict
+from app.kota import KotaClient, KotaError, KotaProblem, KotaUnreachable, Verdict, verdict
 from app.models import SyncState
 from app.ops.metrics import PUSHES
 from app.queue.backoff import Backoff
 from app.sync import gate
+from app.sync.at_kota import KotaRecord, create_record, get_record, known_from, update_record
 from app.sync.claims import Push
-from app.sync.fields import created_by, known_from
-from app.sync.kinds import LEAVING, Kind, KindName
+from app.sync.fields import created_by
+from app.sync.kinds import LEAVING, Kind
 from app.sync.looks import Looks, find_by_reference
 from app.sync.plan import Create, LookUp, Update
 from app.sync.rejections import host_errors
@@ -96,19 +97,16 @@ class Pusher:
             return replace(accepted, kota_id=answer.id, synced=created_by(push.step.body))
         return replace(accepted, synced=push.desired)
 
-    async def _call(self, push: Push) -> Employer | Employee:
+    async def _call(self, push: Push) -> KotaRecord:
         if isinstance(push.step, LookUp):
             raise TypeError("a look-up sends nothing")
-        employer = self._kind.name is KindName.EMPLOYER
         if isinstance(push.step, Create):
             if push.key is None:
                 raise ValueError("a create is stored with its key before it is sent")
-            create = self._kota.create_employer if employer else self._kota.create_employee
-            return await create(push.step.body, idempotency_key=push.key)
+            return await create_record(self._kota, self._kind, push.step.body, idempotency_key=push.key)
         if push.kota_id is None:
             raise ValueError("only what is at Kota can be updated")
-        update = self._kota.update_employer if employer else self._kota.update_employee
-        return await update(push.kota_id, push.step.body)
+        return await update_record(self._kota, self._kind, push.kota_id, push.step.body)
 
     async def _look_up(self, push: Push, step: LookUp) -> Settlement:
         found = await find_by_reference(self._kota, push.ref, employer_id=push.employer_id)
@@ -131,11 +129,7 @@ class Pusher:
                 sent=False,
                 error_code="duplicate_at_kota",
             )
-        answer: Employer | Employee
-        if self._kind.name is KindName.EMPLOYER:
-            answer = await self._kota.get_employer(found[0])
-        else:
-            answer = await self._kota.get_employee(found[0])
+        answer = await get_record(self._kota, self._kind, found[0])
         log.info("sync.adopted", kind=self._kind.name.value, ref=push.ref, kota_id=answer.id)
         PUSHES.labels(self._kind.name.value, "adopted").inc()
         adopted = replace(

@@ -8,11 +8,9 @@ from typing import Any
 from sqlalchemy import Text, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kota import Employee as KotaEmployee
-from app.kota import Employer as KotaEmployer
 from app.models import Employee, Employer
+from app.sync.at_kota import KotaRecord, employer_id_of, reference_of
 from app.sync.kinds import KINDS, KindName
-from app.sync.looks import reference_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,7 @@ class StatusChange:
         return self.before != self.after
 
 
-async def record_status(
-    session: AsyncSession, kind: str, found: KotaEmployer | KotaEmployee, now: datetime
-) -> StatusChange | None:
+async def record_status(session: AsyncSession, kind: str, found: KotaRecord, now: datetime) -> StatusChange | None:
     """Write down the state in `found`; None if it is nobody's that we know. Locks the record's row.
 
     Lock the row of the dirty resource after this, never before: pushes take them in this order.
@@ -48,7 +44,7 @@ async def record_status(
     return StatusChange(kind=name, ref=row.ref, employer_ref=row.employer_ref, before=row.before, after=found.status)
 
 
-async def _ref_of(session: AsyncSession, kind: KindName, found: KotaEmployer | KotaEmployee) -> str | None:
+async def _ref_of(session: AsyncSession, kind: KindName, found: KotaRecord) -> str | None:
     """The reference of a record whose create was not answered yet: its event may come first."""
     reference = reference_of(found)
     if reference is None or kind is KindName.EMPLOYER:
@@ -57,8 +53,7 @@ async def _ref_of(session: AsyncSession, kind: KindName, found: KotaEmployer | K
     employer_id = await session.scalar(
         select(Employer.kota_id).join(Employee, Employee.employer_ref == Employer.ref).where(Employee.ref == reference)
     )
-    of_this_employer = isinstance(found, KotaEmployee) and employer_id is not None and found.employer_id == employer_id
-    return reference if of_this_employer else None
+    return reference if employer_id is not None and employer_id_of(found) == employer_id else None
 
 
 # Built once, and without the record's texts, which would have to be decrypted: every event of a record comes by here.

@@ -6,9 +6,10 @@ import structlog
 from sqlalchemy import func, select
 
 from app.errors import AppError
-from app.kota import Employee, Employer, KotaError
+from app.kota import KotaError
 from app.models import Offboarding, OffboardingState
-from app.sync.kinds import KINDS, LEAVING, Kind, KindName
+from app.sync.at_kota import KotaRecord, get_record
+from app.sync.kinds import KINDS, LEAVING, KindName
 from app.sync.offboarding.context import Context, leased
 from app.sync.offboarding.sending import send, settle
 
@@ -29,7 +30,7 @@ async def resolve_open(context: Context, *, now: datetime) -> None:
         kind = KINDS[KindName(offboarding.kind)]
         try:
             async with leased(context, kind, offboarding.ref):
-                shown = await _look(context, kind, offboarding)
+                shown = await get_record(context.kota, kind, offboarding.kota_id)
                 if shown.status in LEAVING and _is_the_same_day(shown, offboarding):
                     await settle(context, kind, offboarding, OffboardingState.ACCEPTED, shown, error_code=None, now=now)
                 elif now < offboarding.confirmed_until:
@@ -43,11 +44,5 @@ async def resolve_open(context: Context, *, now: datetime) -> None:
             )
 
 
-async def _look(context: Context, kind: Kind, offboarding: Offboarding) -> Employee | Employer:
-    if kind.name is KindName.EMPLOYER:
-        return await context.kota.get_employer(offboarding.kota_id)
-    return await context.kota.get_employee(offboarding.kota_id)
-
-
-def _is_the_same_day(shown: Employee | Employer, offboarding: Offboarding) -> bool:
+def _is_the_same_day(shown: KotaRecord, offboarding: Offboarding) -> bool:
     return offboarding.offboard_on is None or shown.offboard_on == offboarding.offboard_on

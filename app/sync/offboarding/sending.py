@@ -7,9 +7,10 @@ import structlog
 from sqlalchemy import func, update
 
 from app.errors import FieldError
-from app.kota import Employee, Employer, KotaError, KotaProblem
+from app.kota import KotaError, KotaProblem
 from app.models import Offboarding, OffboardingState
 from app.queue.dirty import mark_dirty
+from app.sync.at_kota import KotaRecord
 from app.sync.kinds import Kind, KindName
 from app.sync.offboarding.context import Context
 from app.sync.refusals import RejectedByKota
@@ -23,7 +24,7 @@ async def send(context: Context, kind: Kind, offboarding: Offboarding, *, now: d
     """Call Kota once, under the record's lease, and write down what came of it."""
     log.info("sync.offboarding.sent", kind=kind.name.value, ref=offboarding.ref, by=offboarding.confirmed_by)
     try:
-        answer: Employee | Employer
+        answer: KotaRecord
         if kind.name is KindName.EMPLOYER:
             answer = await context.kota.offboard_employer(offboarding.kota_id, idempotency_key=offboarding.key)
         else:
@@ -49,7 +50,7 @@ async def settle(
     kind: Kind,
     offboarding: Offboarding,
     state: OffboardingState,
-    answer: Employee | Employer | None,
+    answer: KotaRecord | None,
     *,
     error_code: str | None,
     now: datetime,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.models import Employee, Employer
-from app.sync.fields import canonical, create_body, created_by, digest, known_from
+from app.sync.at_kota import known_from
+from app.sync.fields import canonical, create_body, created_by, digest
 from app.sync.kinds import EMPLOYEES, EMPLOYERS
 from app.sync.plan import (
     Create,
