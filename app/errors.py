@@ -100,6 +100,12 @@ class Conflict(AppError):
     status, code = 409, "conflict"
 
 
+class SyncInFlight(Conflict):
+    """The record is being worked on; ask again shortly."""
+
+    code = "sync_in_flight"
+
+
 class TooLarge(AppError):
     """The request is too large."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, SyncInFlight
 from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, SessionGrant
 from app.models.kota_event import locked_in_order
 from app.privacy.holdings import events_of
@@ -36,12 +36,6 @@ class StillCovered(Conflict):
     """Kota does not show this person as inactive, so their data is still needed."""
 
     code = "not_inactive"
-
-
-class SyncInFlight(Conflict):
-    """The record is being worked on; ask again shortly."""
-
-    code = "sync_in_flight"
 
 
 async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -> None:

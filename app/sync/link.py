@@ -6,13 +6,13 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
-from app.errors import Conflict, FieldError, InvalidInput, KotaUnavailable
+from app.errors import Conflict, FieldError, InvalidInput, KotaUnavailable, SyncInFlight
 from app.kota import KotaClient, KotaError, KotaNotFound
 from app.models import Employee, Employer, SyncState
 from app.queue.bell import ring_all
 from app.sync.at_kota import KotaRecord, employer_id_of, get_record, known_from, reference_of
 from app.sync.kinds import EMPLOYEES, Kind, KindName, Record
-from app.sync.refusals import SyncInFlight, UnknownRecord
+from app.sync.refusals import UnknownRecord
 from app.sync.settlements import mark_known, wake_employees
 from app.sync.views import find
 

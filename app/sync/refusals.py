@@ -27,12 +27,6 @@ class RejectedByKota(InvalidInput):
     code = "rejected_by_kota"
 
 
-class SyncInFlight(Conflict):
-    """A create is under way with another value of a field that Kota cannot change."""
-
-    code = "sync_in_flight"
-
-
 class Offboarded(Conflict):
     """The record is being offboarded at Kota, or was. A sync never brings it back."""
 

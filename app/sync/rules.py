@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.errors import AppError, FieldError, InvalidInput
+from app.errors import AppError, FieldError, InvalidInput, SyncInFlight
 from app.sync.fields import created_by, immutable_differences, named_in
 from app.sync.kinds import LEAVING, Fields, Kind, Record
-from app.sync.refusals import CannotClear, ImmutableField, Offboarded, SyncInFlight
+from app.sync.refusals import CannotClear, ImmutableField, Offboarded
 from app.sync.validation import faults
 
 
@@ -41,7 +41,10 @@ def refusal_of_change(
     if pointers and record.kota_id is not None:
         return ImmutableField(errors=[FieldError(pointer, "cannot be changed at Kota") for pointer in pointers])
     if pointers:
-        return SyncInFlight("Send it again once the record is synced or rejected.")
+        return SyncInFlight(
+            "A create is under way with another value of a field that Kota cannot change."
+            " Send it again once the record is synced or rejected."
+        )
     # What is on its way may have arrived.
     sent = frozenset(record.synced or {}) | named_in(record.push_body)
     if cleared := sorted(sent - wanted.desired.keys()):

@@ -10,10 +10,11 @@ from uuid import uuid4
 from sqlalchemy import func, or_, select, update
 
 from app.db.engine import Sessions
+from app.errors import SyncInFlight
 from app.kota import KotaClient
 from app.queue.bell import ring
 from app.sync.kinds import Kind
-from app.sync.refusals import SyncInFlight, UnknownRecord
+from app.sync.refusals import UnknownRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ async def leased(context: Context, kind: Kind, ref: str) -> AsyncIterator[None]:
         if taken.first() is None:
             if await session.scalar(select(model.ref).where(model.ref == ref)) is None:
                 raise UnknownRecord
-            raise SyncInFlight("The record is being brought to Kota right now; ask again shortly.", retry_after=5)
+            raise SyncInFlight(retry_after=5)
     try:
         yield
     finally:
