@@ -91,7 +91,7 @@ def _outbox_lanes(services: Services, host: Host | None) -> Sequence[Lane[Any]]:
 def periodic_of(services: Services) -> Sequence[Periodic]:
     """Everything that is done now and then."""
     return [
-        *sync_periodic(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings)),
+        *sync_periodic(sessions=services.sessions, kota=services.kota, rules=sync_rules(services.settings), clock=_now),
         *_event_periodic(services),
         contributions_periodic(services.sessions, services.kota, every=services.settings.reports_every),
         *privacy_periodic(

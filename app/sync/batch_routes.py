@@ -1,6 +1,5 @@
 """POST and GET of batches."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from app.errors import MalformedRequest, UnsupportedMediaType
 from app.sync.batches import progress, receive, rejected_lines
 from app.sync.uploads import Uploads
 from app.sync.views import FieldFault
-from app.web.dependencies import LookupKeyDep, RequestIdDep, SessionDep, SessionsDep
+from app.web.dependencies import LookupKeyDep, NowDep, RequestIdDep, SessionDep, SessionsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep
 from app.web.routing import refuse_content_encoding
@@ -76,11 +75,13 @@ class BatchErrorList(BaseModel):
     },
 )
 async def create_batch(
+    *,
     request: Request,
     caller: SyncCaller,
     sessions: SessionsDep,
     lookup_key: LookupKeyDep,
     request_id: RequestIdDep,
+    now: NowDep,
 ) -> BatchOut:
     """One record a line, `{"kind", "ref", "record"}`, as its PUT would take it; at most 50,000 lines. Employers come
     before their employees. A refused line does not stop the others. 429 `too_many_uploads` while as many batches arrive
@@ -90,7 +91,7 @@ async def create_batch(
     refuse_content_encoding(request)
     with _uploads_of(request).one():
         try:
-            batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=datetime.now(UTC))
+            batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=now)
         except ClientDisconnect:
             raise MalformedRequest("The body did not arrive.") from None
     async with sessions.begin() as session:

@@ -1,7 +1,6 @@
 """PUT, GET, list and DELETE of employers and employees."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query, Response
@@ -24,7 +23,16 @@ from app.sync.views import (
     list_records,
 )
 from app.sync.withdrawal import withdraw
-from app.web.dependencies import BellDep, KotaDep, LookupKeyDep, RequestIdDep, SessionDep, SessionsDep, SettingsDep
+from app.web.dependencies import (
+    BellDep,
+    KotaDep,
+    LookupKeyDep,
+    NowDep,
+    RequestIdDep,
+    SessionDep,
+    SessionsDep,
+    SettingsDep,
+)
 from app.web.openapi import problems
 from app.web.pagination import PageDep
 from app.web.refs import Ref, RefPath
@@ -72,13 +80,14 @@ async def put_employer(
     settings: SettingsDep,
     lookup_key: LookupKeyDep,
     request_id: RequestIdDep,
+    now: NowDep,
     prefer: Prefer = None,
 ) -> EmployerPutOut:
     """Stores the whole record and brings it to Kota. Unchanged records cost no call there."""
     rules = PutRules(lookup_key=lookup_key, wait=settings.sync_wait, respond_async=_is_async(prefer))
     fields = body.model_dump()
     by = note(caller, action="employer.put", subject=f"employer:{ref}", request_id=request_id)
-    answered = await put_record(sessions, bell, EMPLOYERS, ref, fields, rules=rules, now=datetime.now(UTC), note=by)
+    answered = await put_record(sessions, bell, EMPLOYERS, ref, fields, rules=rules, now=now, note=by)
     return _answer(EmployerPutOut, answered, response)
 
 
@@ -94,6 +103,7 @@ async def put_employee(
     settings: SettingsDep,
     lookup_key: LookupKeyDep,
     request_id: RequestIdDep,
+    now: NowDep,
     prefer: Prefer = None,
 ) -> EmployeePutOut:
     """Stores the whole record and brings it to Kota, once Kota has the employer. Creating an employee at Kota may
@@ -101,7 +111,7 @@ async def put_employee(
     rules = PutRules(lookup_key=lookup_key, wait=settings.sync_wait, respond_async=_is_async(prefer))
     fields = body.model_dump()
     by = note(caller, action="employee.put", subject=f"employee:{ref}", request_id=request_id)
-    answered = await put_record(sessions, bell, EMPLOYEES, ref, fields, rules=rules, now=datetime.now(UTC), note=by)
+    answered = await put_record(sessions, bell, EMPLOYEES, ref, fields, rules=rules, now=now, note=by)
     return _answer(EmployeePutOut, answered, response)
 
 

@@ -1,8 +1,8 @@
 """The background work of this room: a lane of pushes for each kind of record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -44,7 +44,9 @@ def sync_lanes(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Seq
     return [_lane(kind, sessions=sessions, kota=kota, looks=looks, rules=rules) for kind in (EMPLOYERS, EMPLOYEES)]
 
 
-def sync_periodic(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Sequence[Periodic]:
+def sync_periodic(
+    *, sessions: Sessions, kota: KotaClient, rules: SyncRules, clock: Callable[[], datetime]
+) -> Sequence[Periodic]:
     """The gate of a restored database, noted while the setting says so and forgotten once it does not; offboardings of
     which nobody learnt the outcome; and the end of old batches."""
 
@@ -59,7 +61,7 @@ def sync_periodic(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> 
     async def resolve() -> None:
         # Sends what is confirmed already; the key of tokens is not needed for that.
         context = Context(sessions, kota, b"", rules.lease, "worker")
-        await resolve_open(context, now=datetime.now(UTC))
+        await resolve_open(context, now=clock())
 
     return [
         Periodic("sync_resolve_offboardings", every=timedelta(seconds=5), run=resolve),
