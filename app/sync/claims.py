@@ -6,7 +6,7 @@ key, the exact bytes, the time and a fingerprint of the API key.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Employee, Employer, SyncState
+from app.models import Employee, Employer
 from app.queue.leases import Lease, claim, release
 from app.sync.gate import opening
 from app.sync.kinds import Fields, Kind, Record
@@ -31,7 +31,8 @@ from app.sync.plan import (
     WaitForEmployer,
     next_step,
 )
-from app.sync.settlements import Settlement, write
+from app.sync.settlements import OFFBOARDED, Held, Settlement
+from app.sync.settling import write
 
 log = structlog.get_logger(__name__)
 
@@ -43,15 +44,11 @@ LOOK_FOR_EMPLOYER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
+class Push(Held):
     """One record's next call to Kota, under lease. Its texts stay out of its repr: they are personal data."""
 
-    ref: str
-    token: UUID
     until: float
     """When the lease runs out, on the event loop's clock and with some time to spare: nothing is sent after it."""
-    version: int
-    """The version that is sent: of a repeated create, the one that was sent first."""
     attempts: int
     step: Create | Update | LookUp
     first: bool
@@ -152,13 +149,11 @@ async def _prepare(
 def _push(
     record: Record, step: Create | Update | LookUp, *, employer_id: str | None, lease: timedelta, is_probe: bool
 ) -> Push:
-    if record.lease_token is None:
-        raise ValueError("a claimed record has a lease token")
     first = isinstance(step, Create) and step.key is None
     repeated = isinstance(step, Create) and not first
     return Push(
         ref=record.ref,
-        token=record.lease_token,
+        token=_token_of(record),
         until=asyncio.get_running_loop().time() + lease.total_seconds() * LEASE_SHARE,
         version=record.push_version if repeated and record.push_version is not None else record.version,
         attempts=record.attempts,
@@ -175,36 +170,36 @@ def _push(
 
 def without_call(record: Record, step: Step) -> Settlement:
     """The settlement of a step that sends nothing."""
-    if record.lease_token is None:
-        raise ValueError("a claimed record has a lease token")
-    held = Settlement(ref=record.ref, token=record.lease_token, version=record.version, state=SyncState.PENDING)
+    held = Held(record.ref, _token_of(record), record.version)
     match step:
         case Nothing():
-            return replace(held, state=SyncState.SYNCED, synced=record.desired, done=True, forget_push=True)
+            return Settlement.accepted(held, synced=record.desired)
         case WaitForEmployer():
             # It is woken when its employer gets an id; looking again covers whatever woke it too early.
-            return replace(held, retry_in=LOOK_FOR_EMPLOYER, took_no_attempt=True, sent=False)
+            return Settlement.untouched(held, retry_in=LOOK_FOR_EMPLOYER)
         case Wait(seconds=seconds):
-            return replace(
+            return Settlement.untouched(
                 held,
                 retry_in=timedelta(seconds=seconds),
                 look_up=record.push_look_up,
-                error_code=record.error_code,
-                error_trace_id=record.error_trace_id,
-                took_no_attempt=True,
-                sent=False,
+                code=record.error_code,
+                trace_id=record.error_trace_id,
             )
         case Differs(pointers=pointers):
             fields = [
                 {"pointer": pointer, "message": "Kota has another value and cannot change it"} for pointer in pointers
             ]
-            return replace(
-                held, state=SyncState.REJECTED, done=True, error_code="immutable_differs", error_fields=fields
-            )
+            return Settlement.rejected(held, "immutable_differs", fields=fields)
         case LeaveAlone():
-            return replace(held, state=SyncState.REJECTED, done=True, error_code="offboarded")
+            return Settlement.rejected(held, OFFBOARDED)
         case _:
             raise ValueError("this step needs a call")
+
+
+def _token_of(record: Record) -> UUID:
+    if record.lease_token is None:
+        raise ValueError("a claimed record has a lease token")
+    return record.lease_token
 
 
 async def _write_down(

@@ -13,7 +13,7 @@ from app.queue.bell import ring_all
 from app.sync.at_kota import KotaRecord, employer_id_of, get_record, known_from, reference_of
 from app.sync.kinds import EMPLOYEES, Kind, KindName, Record
 from app.sync.refusals import UnknownRecord
-from app.sync.settlements import mark_known, wake_employees
+from app.sync.settling import mark_known, wake_employees
 from app.sync.views import find
 
 

@@ -1,14 +1,13 @@
 """Bring one record to Kota: call, and turn the answer into what is written down. No transaction is open meanwhile."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from app.db.engine import Sessions
 from app.kota import KotaClient, KotaError, KotaProblem, KotaUnreachable, Verdict, verdict
-from app.models import SyncState
 from app.ops.metrics import PUSHES
 from app.queue.backoff import Backoff
 from app.sync import gate
@@ -80,11 +79,10 @@ class Pusher:
             within = self._rules.look_within.total_seconds()
             found = await self._looks.before_create(push.ref, employer_id=push.employer_id, within=within)
             if found is None:
-                waits = replace(self._settlement(push), retry_in=timedelta(seconds=1))
-                return replace(waits, took_no_attempt=True, sent=False, forget_push=push.first)
+                return Settlement.untouched(push, retry_in=timedelta(seconds=1), forget_push=push.first)
             return await self._adopt(push, found) if found else None
         except KotaError as error:
-            return replace(await self._failure(push, error), sent=False, forget_push=push.first)
+            return await self._failure(push, error, sent=False)
 
     async def _send(self, push: Push) -> Settlement:
         log.debug("sync.push.sent", kind=self._kind.name.value, ref=push.ref, version=push.version)
@@ -92,10 +90,9 @@ class Pusher:
         log.debug("sync.push.answered", kind=self._kind.name.value, ref=push.ref, kota_id=answer.id)
         PUSHES.labels(self._kind.name.value, "accepted").inc()
         await self._key_works(push)
-        accepted = replace(self._settlement(push), state=SyncState.SYNCED, done=True, forget_push=True)
         if isinstance(push.step, Create):
-            return replace(accepted, kota_id=answer.id, synced=created_by(push.step.body))
-        return replace(accepted, synced=push.desired)
+            return Settlement.accepted(push, synced=created_by(push.step.body), kota_id=answer.id)
+        return Settlement.accepted(push, synced=push.desired)
 
     async def _call(self, push: Push) -> KotaRecord:
         if isinstance(push.step, LookUp):
@@ -114,37 +111,21 @@ class Pusher:
         if found:
             return await self._adopt(push, found)
         # It never happened. A key that may still be in use is kept, any other gives way to a new one.
-        nothing = replace(self._settlement(push), took_no_attempt=True, sent=False, look_up=False)
-        return replace(nothing, forget_push=not step.same_key)
+        return Settlement.untouched(push, forget_push=not step.same_key)
 
     async def _adopt(self, push: Push, found: list[str]) -> Settlement:
         """Take over the record that Kota has already; what it says otherwise is pushed next."""
         if len(set(found)) > 1:
             log.error("sync.duplicate_at_kota", kind=self._kind.name.value, ref=push.ref, kota_ids=sorted(set(found)))
-            return replace(
-                self._settlement(push),
-                state=SyncState.REJECTED,
-                done=True,
-                look_up=True,
-                sent=False,
-                error_code="duplicate_at_kota",
-            )
+            return Settlement.rejected(push, "duplicate_at_kota", look_up=True)
         answer = await get_record(self._kota, self._kind, found[0])
         log.info("sync.adopted", kind=self._kind.name.value, ref=push.ref, kota_id=answer.id)
         PUSHES.labels(self._kind.name.value, "adopted").inc()
-        adopted = replace(
-            self._settlement(push),
-            kota_id=answer.id,
-            synced=known_from(self._kind, answer),
-            done=True,
-            forget_push=True,
-            sent=False,
-        )
-        if answer.status in LEAVING:
-            return replace(adopted, state=SyncState.REJECTED, error_code="offboarded")
-        return adopted
+        synced = known_from(self._kind, answer)
+        return Settlement.adopted(push, kota_id=answer.id, synced=synced, is_leaving=answer.status in LEAVING)
 
-    async def _failure(self, push: Push, error: KotaError) -> Settlement:
+    async def _failure(self, push: Push, error: KotaError, *, sent: bool = True) -> Settlement:
+        """`sent` is whether the push itself may have gone out, and not only what is read before it."""
         problem = error if isinstance(error, KotaProblem) else None
         decision = verdict(error)
         log.info(
@@ -157,7 +138,9 @@ class Pusher:
             trace_id=error.trace_id,
         )
         PUSHES.labels(self._kind.name.value, decision.value).inc()
-        failed = replace(self._settlement(push), error_code=error.short_code, error_trace_id=error.trace_id)
+        # A key that was never used must not make anybody believe that a create is under way.
+        is_unused = push.first and not sent
+        is_look_up = isinstance(push.step, LookUp)
         if decision is Verdict.PAUSE:
             async with self._sessions.begin() as session:
                 await gate.close(
@@ -167,27 +150,29 @@ class Pusher:
                     trace_id=error.trace_id,
                     probe_every=self._rules.probe_every,
                 )
-            return replace(failed, took_no_attempt=True, sent=False)
+            return Settlement.untouched(push, forget_push=is_unused, look_up=is_look_up, code=error.short_code, trace_id=error.trace_id)
         if problem is not None:
             await self._key_works(push)
-        retry_in = self._rules.backoff.delay(push.attempts, at_least=timedelta(seconds=error.retry_after or 0))
         if decision is Verdict.REJECT and problem is not None and not isinstance(push.step, LookUp):
-            return self._rejected(push, failed, problem)
-        look_up = decision is Verdict.LOOK_UP and isinstance(push.step, Create)
-        return replace(failed, retry_in=retry_in, look_up=look_up or failed.look_up)
-
-    def _rejected(self, push: Push, failed: Settlement, problem: KotaProblem) -> Settlement:
-        step = push.step
-        # An earlier update with other content may still have happened; this one has not.
-        earlier = push.unresolved_body if push.kota_id is not None else None
-        unresolved = None if isinstance(step, LookUp) or earlier == step.body else earlier
-        return replace(
-            failed,
-            state=SyncState.REJECTED,
-            done=True,
-            forget_push=True,
-            push_body=unresolved,
-            error_fields=host_errors(problem.errors, sent=push.desired),
+            # An earlier update with other content may still have happened; this one has not.
+            earlier = push.unresolved_body if push.kota_id is not None else None
+            return Settlement.rejected(
+                push,
+                error.short_code,
+                trace_id=error.trace_id,
+                fields=host_errors(problem.errors, sent=push.desired),
+                # What was sent under a key before, and is only looked for now, keeps its key.
+                forget_push=sent or push.first,
+                unresolved_body=None if earlier == push.step.body else earlier,
+            )
+        return Settlement.retry(
+            push,
+            error.short_code,
+            trace_id=error.trace_id,
+            retry_in=self._rules.backoff.delay(push.attempts, at_least=timedelta(seconds=error.retry_after or 0)),
+            sent=sent,
+            forget_push=is_unused,
+            look_up=is_look_up or (decision is Verdict.LOOK_UP and isinstance(push.step, Create)),
         )
 
     async def _key_works(self, push: Push) -> None:
@@ -195,13 +180,3 @@ class Pusher:
         if push.is_probe:
             async with self._sessions.begin() as session:
                 await gate.open_again(session)
-
-    def _settlement(self, push: Push) -> Settlement:
-        """A settlement that leaves the record pending and due now."""
-        return Settlement(
-            ref=push.ref,
-            token=push.token,
-            version=push.version,
-            state=SyncState.PENDING,
-            look_up=isinstance(push.step, LookUp),
-        )

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -10,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db.engine import Sessions
 from app.db.faults import DATABASE_ERRORS, is_database_lost
-from app.models import SyncState
 from app.sync.kinds import Kind
-from app.sync.settlements import Settlement, write
+from app.sync.settlements import Settlement
+from app.sync.settling import write
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +71,7 @@ class Settler:
                 for settlement in settlements:
                     found |= await self._write([settlement])
                 return found
-            return set(await self._through_outages([_taken(settlements[0])]))
+            return set(await self._through_outages([settlements[0].with_id_taken()]))
 
     async def _through_outages(self, settlements: Sequence[Settlement]) -> set[object]:
         deadline = asyncio.get_running_loop().time() + self._patience
@@ -86,16 +85,3 @@ class Settler:
                 # An answer of Kota's is in hand; without it the push would have to be repeated.
                 log.warning("sync.push.database_lost", kind=self._kind.name.value, error=type(error).__name__)
                 await asyncio.sleep(0.5)
-
-
-def _taken(settlement: Settlement) -> Settlement:
-    """Instead of an id that another record holds: a rejection that says so."""
-    return replace(
-        settlement,
-        state=SyncState.REJECTED,
-        kota_id=None,
-        synced=None,
-        retry_in=None,
-        error_code="kota_id_taken",
-        error_fields=None,
-    )

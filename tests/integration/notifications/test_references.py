@@ -11,7 +11,7 @@ from app.notifications.actions import EMPLOYEE, neutral
 from app.notifications.concerned import Concerned
 from app.notifications.ledger import Asking, keep_notifications
 from app.sync.kinds import EMPLOYEES
-from app.sync.settlements import mark_known
+from app.sync.settling import mark_known
 from tests.integration.events.rows import EMPLOYEE_ID, EMPLOYER_ID, add_people
 from tests.integration.notifications.rows import ASKING, OFFER, again, concerned, messages, notifications, offer, told
 from tests.integration.stack import LOOKUP_KEY, NOW, Stack

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select, update
 
-from app.models import Employer, KotaResource, Notification, NotificationState, SyncState
+from app.models import Employer, KotaResource, Notification, NotificationState
 from app.sync import gate
 from app.sync.kinds import EMPLOYERS
-from app.sync.settlements import Settlement
+from app.sync.settlements import Held, Settlement
 from app.sync.settler import Settler
 from tests.databases import NewDatabase
 from tests.support.records import employer_record
@@ -41,9 +41,7 @@ async def _lease(world: SyncWorld, ref: str) -> UUID:
 
 
 def _synced(ref: str, token: UUID, kota_id: str) -> Settlement:
-    return Settlement(
-        ref=ref, token=token, version=1, state=SyncState.SYNCED, kota_id=kota_id, synced={}, done=True, forget_push=True
-    )
+    return Settlement.accepted(Held(ref, token, 1), synced={}, kota_id=kota_id)
 
 
 async def _states(world: SyncWorld) -> dict[str, tuple[str, str | None, str | None]]:
