@@ -42,6 +42,8 @@ class Lane(Generic[Job]):
     failed: Callable[[Job, Exception], Awaitable[None]] | None = None
     """Records a job that ended in an exception which nobody expected, so that it is not tried for ever. Without it,
     and while the database is away, such a job comes back when its lease runs out."""
+    close: Callable[[], Awaitable[None]] | None = None
+    """Ends what the jobs share and none of them owns, once they have all ended."""
 
     @property
     def fresh_for(self) -> timedelta:
@@ -76,6 +78,8 @@ async def run_lane(
         await run.finish(grace)
     finally:
         await run.cancel()
+        if lane.close is not None:
+            await lane.close()
 
 
 class _Run(Generic[Job]):

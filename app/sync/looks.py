@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from app.kota import KotaClient
+from app.queue.tasks import cancel
 from app.sync.at_kota import list_records, reference_of
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,10 @@ class Looks:
         if look.cancelled() or look.exception() is not None:
             self._looks.pop(employer_id, None)
         return look.result().get(ref, [])
+
+    async def aclose(self) -> None:
+        """End the looks that are under way."""
+        await cancel(self._looks.values())
 
     async def _look(self, employer_id: str | None) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = {}

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db.engine import Sessions
 from app.db.faults import DATABASE_ERRORS, is_database_lost
+from app.queue.tasks import cancel
 from app.sync.kinds import Kind
 from app.sync.settlements import Settlement
 from app.sync.settling import write
@@ -44,6 +45,12 @@ class Settler:
             self._writing = asyncio.create_task(self._write_all())
         # Cancelling one who waits must not take the result of others along.
         return await asyncio.shield(held)
+
+    async def aclose(self) -> None:
+        """Drop the results that are not written yet: nobody waits for them any more, and their leases run out."""
+        self._waiting.clear()
+        if self._writing is not None:
+            await cancel([self._writing])
 
     async def _write_all(self) -> None:
         while self._waiting:

@@ -40,8 +40,7 @@ class SyncRules:
 
 def sync_lanes(*, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Sequence[Lane[Push]]:
     """Pushes of employers and of employees. They share the client's slots, so `in_flight` bounds both together."""
-    looks = Looks(kota)
-    return [_lane(kind, sessions=sessions, kota=kota, looks=looks, rules=rules) for kind in (EMPLOYERS, EMPLOYEES)]
+    return [_lane(kind, sessions=sessions, kota=kota, rules=rules) for kind in (EMPLOYERS, EMPLOYEES)]
 
 
 def sync_periodic(
@@ -70,7 +69,8 @@ def sync_periodic(
     ]
 
 
-def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, looks: Looks, rules: SyncRules) -> Lane[Push]:
+def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, rules: SyncRules) -> Lane[Push]:
+    looks = Looks(kota)
     settler = Settler(kind, sessions=sessions, patience=rules.lease)
     push_rules = PushRules(
         api_key=rules.api_key,
@@ -102,6 +102,10 @@ def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, looks: Looks, rul
     async def release(session: AsyncSession, pushes: Sequence[Push]) -> None:
         await release_pushes(session, kind, pushes)
 
+    async def close() -> None:
+        await looks.aclose()
+        await settler.aclose()
+
     return Lane(
         name=kind.lane,
         claim=claim,
@@ -110,4 +114,5 @@ def _lane(kind: Kind, *, sessions: Sessions, kota: KotaClient, looks: Looks, rul
         lease=rules.lease,
         # The client's slots bound the calls. As many again wait for their commit, or for a slot.
         in_flight=2 * rules.in_flight,
+        close=close,
     )

@@ -11,8 +11,6 @@ import httpx
 from app.queue.lanes import run_lane
 from app.queue.periodic import run_periodic
 from app.services import Services
-from app.sync.looks import Looks
-from app.sync.settler import Settler
 from app.web.dependencies import get_now
 from app.worker import lanes_of, periodic_of
 from tests.support.app import Host, RunningApp, RunningSandbox, running_app, running_sandbox, settings_for
@@ -34,8 +32,6 @@ SHORT = {
     "sync_wait": 5,
 }
 SETTLES_WITHIN = 20.0
-WORKERS_OWN = (Settler, Looks)
-"""What of a worker starts tasks of its own."""
 
 
 class SyncWorld:
@@ -105,11 +101,6 @@ class SyncWorld:
             task.cancel()
         await asyncio.gather(*self._worker, return_exceptions=True)
         self._worker = []
-        # Those outlive whoever started them. They would go on with the connections of a process that is gone.
-        while left := [task for task in asyncio.all_tasks() if _is_a_workers_own(task)]:
-            for task in left:
-                task.cancel()
-            await asyncio.wait(left, timeout=1)
 
     async def until(self, path: str, *, within: float = SETTLES_WITHIN, **expected: Any) -> dict[str, Any]:
         """GET `path` until its record, or its `sync`, is as expected; fails after that many seconds."""
@@ -132,11 +123,6 @@ class SyncWorld:
 
     async def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
         await self.sandbox.control("POST", "faults", {"method": method, "path": path, "kind": kind, **more})
-
-
-def _is_a_workers_own(task: asyncio.Task[Any]) -> bool:
-    started = getattr(task.get_coro(), "__qualname__", "")
-    return started.partition(".")[0] in {part.__name__ for part in WORKERS_OWN}
 
 
 @asynccontextmanager

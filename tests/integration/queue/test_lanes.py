@@ -336,6 +336,35 @@ async def test_release_that_the_database_refuses_leaves_the_rows_to_their_lease(
     assert await attempts(sessions, "waiting") == 1
 
 
+@pytest.mark.parametrize("crash", [False, True])
+async def test_lane_closes_what_its_jobs_share_after_them(
+    sessions: Sessions, silent_bell: Bell, add_rows: AddRows, *, crash: bool
+) -> None:
+    await add_rows("a")
+    begun, stop = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def work(_job: rows.Job) -> None:
+        begun.set()
+        try:
+            await stop.wait()
+        finally:
+            ended.append("job")
+
+    async def close() -> None:
+        ended.append("lane")
+
+    lane = replace(rows.lane(work), close=close)
+    run = asyncio.create_task(run_lane(lane, sessions=sessions, bell=silent_bell, stop=stop, look_every=NEVER))
+    await asyncio.wait_for(begun.wait(), 30)
+    if crash:
+        run.cancel()
+    else:
+        stop.set()
+    await asyncio.wait([run], timeout=30)
+    assert ended == ["job", "lane"]
+
+
 async def test_cancelled_lane_takes_its_jobs_with_it(sessions: Sessions, silent_bell: Bell, add_rows: AddRows) -> None:
     await add_rows("a")
     begun, ended = asyncio.Event(), asyncio.Event()

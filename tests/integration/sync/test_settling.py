@@ -12,7 +12,7 @@ from app.models import Employer, KotaResource, Notification, NotificationState
 from app.sync import gate
 from app.sync.kinds import EMPLOYERS
 from app.sync.settlements import Held, Settlement
-from app.sync.settler import Settler
+from app.sync.settler import GATHER, Settler
 from tests.databases import NewDatabase
 from tests.support.records import employer_record
 from tests.support.sync_world import SyncWorld, sync_world
@@ -146,3 +146,14 @@ async def test_unstarted_pushes_are_handed_back_without_a_trace(new_database: Ne
         world.start_worker()
         for ref in ("a", "b", "c", "d", "e"):
             await world.until(f"employers/{ref}", state="synced")
+
+
+async def test_closed_settler_writes_nothing_more(idle: SyncWorld) -> None:
+    settler = Settler(EMPLOYERS, sessions=idle.services.sessions, patience=PATIENCE)
+    settler.under_way = 100  # The result is held until more have come.
+    waiting = asyncio.create_task(settler.settle(_synced("a", await _lease(idle, "a"), "er_1")))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await settler.aclose()
+    await asyncio.sleep(2 * GATHER)
+    assert (await _states(idle))["a"] == ("pending", None, None)
