@@ -28,6 +28,15 @@ class FieldError:
     pointer: str
     message: str
 
+    def as_json(self) -> dict[str, str]:
+        """As faults are answered, and stored with a record."""
+        return {"pointer": self.pointer, "message": self.message}
+
+
+def pointer_to(*parts: str | int) -> str:
+    """A JSON pointer to the member that these names and indices lead to."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
 
 class AppError(Exception):
     """Something went wrong."""

@@ -12,10 +12,10 @@ from app.auth.callers import SyncCaller
 from app.errors import MalformedRequest, UnsupportedMediaType
 from app.sync.batches import progress, receive, rejected_lines
 from app.sync.uploads import Uploads
-from app.sync.views import FieldFault
 from app.web.dependencies import LookupKeyDep, NowDep, RequestIdDep, SessionDep, SessionsDep
 from app.web.openapi import problems
 from app.web.pagination import PageDep
+from app.web.problems import ProblemField
 from app.web.routing import refuse_content_encoding
 from app.web.routing import router as new_router
 
@@ -46,7 +46,7 @@ class BatchError(BaseModel):
     kind: str | None
     ref: str | None
     code: str | None
-    errors: list[FieldFault]
+    errors: list[ProblemField]
     kota_trace_id: str | None
 
 

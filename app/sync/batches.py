@@ -114,7 +114,7 @@ def _account(batch_id: UUID, chunk: list[Line], outcomes: dict[str, Outcome]) ->
         kind = line.kind.name.value if line.kind else None
         row: dict[str, Any] = {"batch_id": batch_id, "line": line.number, "kind": kind, "ref": line.ref}
         if isinstance(outcome, AppError):
-            errors = [{"pointer": fault.pointer, "message": fault.message} for fault in outcome.errors]
+            errors = [fault.as_json() for fault in outcome.errors]
             taken.rows.append({**row, "version": None, "code": outcome.code, "errors": errors})
         elif outcome.effect is Effect.UNCHANGED and outcome.state is SyncState.SYNCED:
             taken.counts["unchanged"] += 1

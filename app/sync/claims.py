@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.errors import FieldError
 from app.models import Employee, Employer
 from app.queue.leases import Lease, claim, release
 from app.sync.gate import opening
@@ -186,10 +187,8 @@ def without_call(record: Record, step: Step) -> Settlement:
                 trace_id=record.error_trace_id,
             )
         case Differs(pointers=pointers):
-            fields = [
-                {"pointer": pointer, "message": "Kota has another value and cannot change it"} for pointer in pointers
-            ]
-            return Settlement.rejected(held, "immutable_differs", fields=fields)
+            errors = [FieldError(pointer, "Kota has another value and cannot change it") for pointer in pointers]
+            return Settlement.rejected(held, "immutable_differs", errors=errors)
         case LeaveAlone():
             return Settlement.rejected(held, OFFBOARDED)
         case _:

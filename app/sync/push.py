@@ -150,7 +150,9 @@ class Pusher:
                     trace_id=error.trace_id,
                     probe_every=self._rules.probe_every,
                 )
-            return Settlement.untouched(push, forget_push=is_unused, look_up=is_look_up, code=error.short_code, trace_id=error.trace_id)
+            return Settlement.untouched(
+                push, forget_push=is_unused, look_up=is_look_up, code=error.short_code, trace_id=error.trace_id
+            )
         if problem is not None:
             await self._key_works(push)
         if decision is Verdict.REJECT and problem is not None and not isinstance(push.step, LookUp):
@@ -160,7 +162,7 @@ class Pusher:
                 push,
                 error.short_code,
                 trace_id=error.trace_id,
-                fields=host_errors(problem.errors, sent=push.desired),
+                errors=host_errors(problem.errors, sent=push.desired),
                 # What was sent under a key before, and is only looked for now, keeps its key.
                 forget_push=sent or push.first,
                 unresolved_body=None if earlier == push.step.body else earlier,

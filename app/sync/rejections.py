@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.errors import FieldError
 from app.sync.fields import OUR_KEY
 
 # `$.home_address.postal_code`, `home_address/postal_code`, `HomeAddress.PostalCode` and `errors[0]` have been seen in
@@ -23,12 +24,12 @@ def pointer_of(place: str) -> str:
     return _RENAMED.get(pointer, pointer)
 
 
-def host_errors(errors: Mapping[str, list[str]], *, sent: Any) -> list[dict[str, str]]:
-    """Kota's `errors` as `[{pointer, message}]`. What a message quotes of what was `sent`, any JSON, is left out: the
-    pointer says where it stands, and no personal data comes back from here."""
+def host_errors(errors: Mapping[str, list[str]], *, sent: Any) -> list[FieldError]:
+    """Kota's `errors` at their places in the host's record. What a message quotes of what was `sent`, any JSON, is left
+    out: the pointer says where it stands, and no personal data comes back from here."""
     quoted = _quotes_of(sent)
     return [
-        {"pointer": pointer_of(place), "message": quoted.sub(LEFT_OUT, message)}
+        FieldError(pointer_of(place), quoted.sub(LEFT_OUT, message))
         for place, messages in errors.items()
         for message in messages
     ]

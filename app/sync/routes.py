@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from app.audit.trail import note, record
 from app.auth.callers import SyncCaller
-from app.errors import FieldError
 from app.models import SyncState
 from app.sync.kinds import EMPLOYEES, EMPLOYERS
 from app.sync.link import link
@@ -236,8 +235,4 @@ def _answer(model: type[Out], answered: Answered, response: Response) -> Out:
 
 
 def _put_fields(answered: Answered) -> Mapping[str, Any]:
-    return {"changed": answered.changed, "warnings": [_fault(fault) for fault in answered.warnings]}
-
-
-def _fault(fault: FieldError) -> dict[str, str]:
-    return {"pointer": fault.pointer, "message": fault.message}
+    return {"changed": answered.changed, "warnings": [fault.as_json() for fault in answered.warnings]}

@@ -1,10 +1,12 @@
 """What can come of a push. Pure; `app.sync.settling` writes it down."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
+from app.errors import FieldError
 from app.models import SyncState
 from app.sync.kinds import Fields
 
@@ -98,7 +100,7 @@ class Settlement(Held):
         code: str,
         *,
         trace_id: str | None = None,
-        fields: list[dict[str, str]] | None = None,
+        errors: Sequence[FieldError] | None = None,
         forget_push: bool = False,
         unresolved_body: bytes | None = None,
         look_up: bool = False,
@@ -115,7 +117,7 @@ class Settlement(Held):
             look_up=look_up,
             error_code=code,
             error_trace_id=trace_id,
-            error_fields=fields,
+            error_fields=None if errors is None else [fault.as_json() for fault in errors],
         )
 
     @classmethod

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from app.errors import FieldError
+from app.errors import FieldError, pointer_to
 from app.sync.countries import COUNTRIES, WITH_STATES
 from app.sync.fields import OUR_KEY
 from app.sync.kinds import Fields, Kind, KindName
@@ -83,11 +83,10 @@ def _metadata(name: str, metadata: dict[str, str]) -> Faults:
     if len(metadata) > MAX_METADATA_KEYS - 1:
         yield FieldError(f"/{name}", f"must have at most {MAX_METADATA_KEYS - 1} keys beside {OUR_KEY}")
     for key, value in metadata.items():
-        pointer = f"/{name}/{key.replace('~', '~0').replace('/', '~1')}"
         if len(key) > 40:
             yield FieldError(f"/{name}", "must have keys of at most 40 characters")
         if len(value) > 500:
-            yield FieldError(pointer, "must be at most 500 characters")
+            yield FieldError(pointer_to(name, key), "must be at most 500 characters")
 
 
 RULES: dict[str, Callable[[str, Any], Faults]] = {"nationality": _country, "metadata": _metadata}

@@ -12,16 +12,10 @@ from app.models import Employee, Employer, Gate, PushGate, SyncState
 from app.sync.kinds import Kind, Record
 from app.sync.refusals import UnknownRecord
 from app.web.pagination import Page
+from app.web.problems import ProblemField
 from app.web.times import Instant
 
 _KEY = TypeAdapter(tuple[Instant, str])
-
-
-class FieldFault(BaseModel):
-    """One fault, in the host's field names."""
-
-    pointer: str
-    message: str
 
 
 class LastError(BaseModel):
@@ -29,7 +23,7 @@ class LastError(BaseModel):
 
     code: str = Field(examples=["invalid_request"])
     kota_trace_id: str | None
-    errors: list[FieldFault]
+    errors: list[ProblemField]
 
 
 class SyncOut(BaseModel):
@@ -67,7 +61,7 @@ class PutOut(BaseModel):
     """What a PUT adds to a record."""
 
     changed: bool
-    warnings: list[FieldFault] = Field(description="Doubts; the record was accepted all the same")
+    warnings: list[ProblemField] = Field(description="Doubts; the record was accepted all the same")
 
 
 class EmployerPutOut(EmployerOut, PutOut):

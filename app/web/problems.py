@@ -25,6 +25,7 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
+    pointer_to,
 )
 from app.kota import KotaError
 from app.ops.metrics import UNEXPECTED_ERRORS
@@ -77,7 +78,7 @@ def problem(error: AppError, *, request_id: str, headers: Mapping[str, str] | No
         "request_id": request_id,
     }
     if error.errors:
-        body["errors"] = [{"pointer": fault.pointer, "message": fault.message} for fault in error.errors]
+        body["errors"] = [fault.as_json() for fault in error.errors]
     if error.kota_trace_id:
         body["kota_trace_id"] = error.kota_trace_id
     all_headers = {"Cache-Control": "no-store", **(headers or {})}
@@ -169,15 +170,11 @@ def field_errors(faults: Any) -> list[FieldError]:
     """Pydantic's faults as pointers and sentences. The refused values stay out: they may be personal data."""
     return [
         FieldError(
-            pointer="".join(f"/{_escaped(part)}" for part in fault["loc"] if part not in {"body"}),
+            pointer=pointer_to(*(part for part in fault["loc"] if part not in {"body"})),
             message=fault["msg"].removeprefix("Value error, "),
         )
         for fault in faults
     ]
-
-
-def _escaped(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:

@@ -6,7 +6,6 @@ from datetime import datetime
 import structlog
 from sqlalchemy import func, update
 
-from app.errors import FieldError
 from app.kota import KotaError, KotaProblem
 from app.models import Offboarding, OffboardingState
 from app.queue.dirty import mark_dirty
@@ -36,8 +35,7 @@ async def send(context: Context, kind: Kind, offboarding: Offboarding, *, now: d
             return offboarding
         await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code, now=now)
         sent = json.loads(offboarding.body or b"{}")
-        faults = [FieldError(**fault) for fault in host_errors(error.errors, sent=sent)]
-        raise RejectedByKota(errors=faults, kota_trace_id=error.trace_id) from error
+        raise RejectedByKota(errors=host_errors(error.errors, sent=sent), kota_trace_id=error.trace_id) from error
     except KotaError:
         # Whoever looks at open offboardings finds out what came of it.
         return offboarding

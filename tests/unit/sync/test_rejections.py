@@ -1,5 +1,6 @@
 import pytest
 
+from app.errors import FieldError
 from app.sync.rejections import host_errors
 
 SENT = {
@@ -23,8 +24,8 @@ SENT = {
     ],
 )
 def test_what_kota_quotes_of_the_record_is_left_out(message: str, shown: str) -> None:
-    assert host_errors({"$.email": [message]}, sent=SENT) == [{"pointer": "/email", "message": shown}]
+    assert host_errors({"$.email": [message]}, sent=SENT) == [FieldError("/email", shown)]
 
 
 def test_message_about_nothing_in_particular_stays_as_it_is() -> None:
-    assert host_errors({"$": ["Is bad."]}, sent={}) == [{"pointer": "", "message": "Is bad."}]
+    assert host_errors({"$": ["Is bad."]}, sent={}) == [FieldError("", "Is bad.")]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.errors import FieldError
 from app.sync.fields import canonical
 from app.sync.kinds import EMPLOYEES, EMPLOYERS
 from app.sync.rejections import host_errors, pointer_of
@@ -101,6 +102,6 @@ def test_places_become_pointers_into_the_hosts_record(place: str, pointer: str) 
 
 def test_every_message_of_a_place_is_kept() -> None:
     assert host_errors({"$.email": ["a", "b"]}, sent={}) == [
-        {"pointer": "/email", "message": "a"},
-        {"pointer": "/email", "message": "b"},
+        FieldError("/email", "a"),
+        FieldError("/email", "b"),
     ]
