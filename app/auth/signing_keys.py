@@ -135,7 +135,7 @@ def open_http() -> httpx.AsyncClient:
 async def fetch_jwks(http: httpx.AsyncClient, url: str) -> bytes:
     """The document at `url`, of `MAX_JWKS_BYTES` at most, within `FETCH_WITHIN`.
 
-    Raises httpx.HTTPError, TimeoutError, and ValueError for an answer that is none.
+    Raises httpx.HTTPError, TimeoutError, and ValueError for any response but a plain 200 of at most `MAX_JWKS_BYTES`.
     """
     body = bytearray()
     async with asyncio.timeout(FETCH_WITHIN), http.stream("GET", url, follow_redirects=False) as response:

@@ -61,7 +61,7 @@ async def downgrade(url: str, revision: str, *, lock_timeout: timedelta = LOCK_T
 
 
 async def drift(url: str) -> list[Any]:
-    """What the models that were imported have and the database has not, or the reverse; empty when they agree."""
+    """Differences between the imported models and the database; empty when they agree."""
     options = {"compare_server_default": True}
     return await _run(
         url,

@@ -11,7 +11,12 @@ from app.db.leases import Leased, due_index
 
 
 class KotaResource(Leased, Base):
-    """A resource at Kota, by kind and id. It is dirty while `dirty_seq` is above `clean_seq`."""
+    """A resource at Kota, by kind and id.
+
+    It is read when `next_attempt_at` has come: at once after a mark, later after a failure or for a look that no event
+    asked for; NULL means not before the next mark. `dirty_seq` counts the marks, so that one that comes during a read
+    has the resource read again. `clean_seq` is the last mark that a read has settled; nothing is decided by it.
+    """
 
     __tablename__ = "kota_resources"
     __table_args__ = (due_index("kota_resources"),)

@@ -54,7 +54,7 @@ async def run_periodic(
 
 
 async def _attempt(task: Periodic, sessions: Sessions, step: Callable[[AsyncSession], Awaitable[T | None]]) -> T | None:
-    """`step` in a transaction of its own; None also if the database would not have it."""
+    """What `step` returns, in a transaction of its own; None if it returned None or the database refused."""
     try:
         async with sessions.begin() as session:
             return await step(session)

@@ -118,7 +118,7 @@ def _line_breaks(value: Any) -> Any:
 
 
 NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
-"""What a parser of keys raises: for what is none, for one that wants a password, for one that nobody can use."""
+"""Raised by the PEM loaders for input that is not a key, needs a password, or uses an unsupported algorithm."""
 
 
 def _public_key(value: str) -> str:
@@ -138,7 +138,7 @@ def _private_key(value: SecretStr) -> SecretStr:
 
 
 def _base64(text: str, *, altchars: bytes | None = None) -> bytes:
-    """Empty for what is no base64."""
+    """The decoded bytes; empty if `text` is not base64."""
     try:
         return base64.b64decode(text, altchars=altchars, validate=True)
     except (binascii.Error, ValueError):
