@@ -38,7 +38,7 @@ class AuditPage(BaseModel):
     next_cursor: str | None
 
 
-@router.get("", summary="Who did what, newest first", responses=problems(401, 403, 422))
+@router.get("", summary="List the audit trail, newest first", responses=problems(401, 403, 422))
 async def list_audit(
     *,
     _caller: AdminCaller,

@@ -15,7 +15,7 @@ router = new_router(tags=["operation"])
 
 @router.get(
     "/metrics",
-    summary="Metrics in Prometheus' text format",
+    summary="Get metrics in Prometheus' text format",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(401, 403)},
 )

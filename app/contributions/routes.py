@@ -62,7 +62,7 @@ async def get_filter(
     return Filter(employer_ref, external_customer, status, year, month)
 
 
-@router.get("", summary="Reports, newest period first", responses=problems(401, 403, 422, 503))
+@router.get("", summary="List contribution reports, newest period first", responses=problems(401, 403, 422, 503))
 async def get_reports(
     _caller: ReportsCaller, page: PageDep, services: ServicesDep, wanted: Annotated[Filter, Depends(get_filter)]
 ) -> ReportPage:
@@ -76,7 +76,9 @@ async def get_reports(
     return ReportPage(items=[report_out(report) for report in reports], next_cursor=cursor)
 
 
-@router.get("/{report_id}", summary="One report and its sums", responses=problems(401, 403, 404, 422, 503))
+@router.get(
+    "/{report_id}", summary="Get a contribution report and its sums", responses=problems(401, 403, 404, 422, 503)
+)
 async def get_report(_caller: ReportsCaller, report_id: ReportId, services: ServicesDep) -> ReportWithSums:
     """With the lines that Kota has now; while Kota cannot be reached, as it was read at `read_at`."""
     await bring_up_to_date(services, report_id)
@@ -85,7 +87,7 @@ async def get_report(_caller: ReportsCaller, report_id: ReportId, services: Serv
 
 @router.get(
     "/{report_id}/breakdowns",
-    summary="A report's lines",
+    summary="List a contribution report's lines",
     response_model=LinePage,
     responses={
         200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
@@ -109,7 +111,7 @@ async def get_breakdowns(
 
 @router.post(
     "/{report_id}/finalize",
-    summary="Freeze a report that somebody has seen",
+    summary="Finalize a contribution report",
     responses=problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
 )
 async def post_finalize(

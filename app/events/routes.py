@@ -127,7 +127,7 @@ async def list_(_caller: EventsCaller, session: SessionDep, page: PageDep, selec
     return EventPage(items=[event_out(event) for event in events], next_cursor=cursor)
 
 
-@router.post("/replay", status_code=202, summary="Process many events again", responses=problems(401, 403, 415, 422))
+@router.post("/replay", status_code=202, summary="Replay events", responses=problems(401, 403, 415, 422))
 async def replay_many(
     caller: EventsCaller, sessions: SessionsDep, request_id: RequestIdDep, wanted: ReplayIn
 ) -> Replayed:
@@ -138,7 +138,9 @@ async def replay_many(
     return Replayed(replayed=await replay_events(sessions, selection))
 
 
-@router.post("/reconcile", status_code=202, summary="Look for missed events", responses=problems(401, 403, 422))
+@router.post(
+    "/reconcile", status_code=202, summary="Reconcile with Kota's list of events", responses=problems(401, 403, 422)
+)
 async def reconcile(
     *,
     caller: EventsCaller,
@@ -163,13 +165,13 @@ async def reconcile(
     return Started(status="started")
 
 
-@router.get("/{event_id}", summary="Show an event", responses=problems(401, 403, 404))
+@router.get("/{event_id}", summary="Get an event", responses=problems(401, 403, 404))
 async def show(_caller: EventsCaller, session: SessionDep, event_id: EventId) -> EventOut:
     """By Kota's id."""
     return event_out(await get_event(session, event_id))
 
 
-@router.post("/{event_id}/replay", status_code=202, summary="Process an event again", responses=problems(401, 403, 404))
+@router.post("/{event_id}/replay", status_code=202, summary="Replay an event", responses=problems(401, 403, 404))
 async def replay_one(
     caller: EventsCaller, session: SessionDep, request_id: RequestIdDep, event_id: EventId
 ) -> EventOut:

@@ -100,7 +100,7 @@ async def get_viewer(user: User, settings: SettingsDep, lookup_key: LookupKeyDep
 ViewerDep = Annotated[Viewer, Depends(get_viewer)]
 
 
-@router.get("/notifications", summary="What I have to do", responses=problems(401, 403, 422))
+@router.get("/notifications", summary="List my notifications", responses=problems(401, 403, 422))
 async def list_(viewer: ViewerDep, session: SessionDep, page: PageDep) -> NotificationPage:
     """Open required actions of this person, and of their employer if they act for it."""
     found = await list_notifications(session, viewer, before=page.key(_KEY), limit=page.limit + 1)
@@ -113,7 +113,7 @@ async def list_(viewer: ViewerDep, session: SessionDep, page: PageDep) -> Notifi
 @router.post(
     "/notifications/{notification_id}/dismiss",
     status_code=204,
-    summary="Hide a notification from me",
+    summary="Dismiss a notification",
     responses=problems(401, 403, 404, 422),
 )
 async def dismiss_one(viewer: ViewerDep, session: SessionDep, notification_id: UUID) -> Response:
@@ -122,7 +122,7 @@ async def dismiss_one(viewer: ViewerDep, session: SessionDep, notification_id: U
     return Response(status_code=204)
 
 
-@router.get("/me", summary="Who I am here", responses=problems(401, 403))
+@router.get("/me", summary="Get my employer's and my own status", responses=problems(401, 403))
 async def show_me(viewer: ViewerDep, session: SessionDep) -> MeOut:
     """The records that the token names, and what waits for this person."""
     found = await me(session, viewer)

@@ -83,7 +83,7 @@ async def list_(
 
 # Ids have slashes in them.
 @router.post(
-    "/{id:path}/replay", status_code=202, summary="Tell the host again", responses=problems(401, 403, 404, 409, 422)
+    "/{id:path}/replay", status_code=202, summary="Redeliver a message", responses=problems(401, 403, 404, 409, 422)
 )
 async def replay(caller: EventsCaller, session: SessionDep, request_id: RequestIdDep, id: MessageId) -> MessageOut:
     """Tried at once and then for as long as a new message, under the same `webhook-id`.

@@ -61,7 +61,7 @@ class PersonalData(BaseModel):
     changes: list[HeldChange]
 
 
-@router.get("", summary="All that is held of one person", responses=problems(401, 403, 404, 422))
+@router.get("", summary="Export a person's data", responses=problems(401, 403, 404, 422))
 async def get_personal_data(
     ref: RefPath, caller: AdminCaller, session: SessionDep, keyring: KeyringDep, request_id: RequestIdDep
 ) -> PersonalData:
@@ -71,7 +71,7 @@ async def get_personal_data(
     return PersonalData.model_validate(held)
 
 
-@router.delete("", status_code=204, summary="Erase a person who has left", responses=problems(401, 403, 404, 409, 422))
+@router.delete("", status_code=204, summary="Erase a person's data", responses=problems(401, 403, 404, 409, 422))
 async def delete_personal_data(
     ref: RefPath, caller: AdminCaller, session: SessionDep, keyring: KeyringDep, request_id: RequestIdDep
 ) -> None:

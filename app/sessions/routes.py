@@ -74,7 +74,7 @@ class HostedSessionOut(BaseModel):
 @router.post(
     "/sessions",
     status_code=201,
-    summary="A token for the signed-in person",
+    summary="Create an embed session",
     responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def create_session(
@@ -97,7 +97,7 @@ async def create_session(
 @router.post(
     "/sessions/hosted",
     status_code=201,
-    summary="A link to Kota's own page for the signed-in employee",
+    summary="Create a link to Kota's hosted page",
     responses=problems(401, 403, 409, 429, 503),
 )
 async def create_hosted_session(
@@ -121,7 +121,7 @@ async def create_hosted_session(
 @router.post(
     "/internal/sessions",
     status_code=201,
-    summary="A token for somebody whom the host's backend vouches for",
+    summary="Create an embed session from the host's backend",
     responses=problems(400, 401, 403, 409, 413, 415, 422, 503),
 )
 async def create_session_for(

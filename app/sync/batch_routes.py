@@ -27,7 +27,7 @@ _KEY = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**31)]])
 
 
 class BatchOut(BaseModel):
-    """A batch and how many of its lines are where."""
+    """A batch and its lines counted by state."""
 
     id: UUID
     state: Literal["receiving", "processing", "done", "incomplete"]
@@ -60,7 +60,7 @@ class BatchErrorList(BaseModel):
 @router.post(
     "",
     status_code=202,
-    summary="Say what many records are",
+    summary="Submit a batch",
     responses=problems(401, 403, 413, 415, 429, 503),
     openapi_extra={
         "requestBody": {
@@ -107,13 +107,13 @@ def _uploads_of(request: Request) -> Uploads:
     return uploads
 
 
-@router.get("/{id}", summary="How far a batch is", responses=problems(401, 403, 404, 422))
+@router.get("/{id}", summary="Get a batch's progress", responses=problems(401, 403, 404, 422))
 async def get_batch(id: BatchId, _caller: SyncCaller, session: SessionDep) -> BatchOut:
     """Counts of its lines."""
     return BatchOut.model_validate(await progress(session, id))
 
 
-@router.get("/{id}/errors", summary="The lines of a batch that were refused", responses=problems(401, 403, 404, 422))
+@router.get("/{id}/errors", summary="List a batch's refused lines", responses=problems(401, 403, 404, 422))
 async def list_batch_errors(id: BatchId, _caller: SyncCaller, session: SessionDep, page: PageDep) -> BatchErrorList:
     """Those that were refused here, and those whose record Kota rejected."""
     (after,) = page.key(_KEY) or (0,)

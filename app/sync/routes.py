@@ -67,7 +67,7 @@ class EmployeeList(BaseModel):
     next_cursor: str | None
 
 
-@router.put("/employers/{ref}", summary="Say what an employer is", responses=PUT_RESPONSES)
+@router.put("/employers/{ref}", summary="Create or replace an employer", responses=PUT_RESPONSES)
 async def put_employer(
     *,
     ref: RefPath,
@@ -90,7 +90,7 @@ async def put_employer(
     return _answer(EmployerPutOut, answered, response)
 
 
-@router.put("/employees/{ref}", summary="Say what an employee is", responses=PUT_RESPONSES)
+@router.put("/employees/{ref}", summary="Create or replace an employee", responses=PUT_RESPONSES)
 async def put_employee(
     *,
     ref: RefPath,
@@ -114,19 +114,19 @@ async def put_employee(
     return _answer(EmployeePutOut, answered, response)
 
 
-@router.get("/employers/{ref}", summary="Where an employer stands", responses=problems(401, 403, 404, 422))
+@router.get("/employers/{ref}", summary="Get an employer's sync status", responses=problems(401, 403, 404, 422))
 async def get_employer(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> EmployerOut:
     """Ids and states; no personal data comes back."""
     return EmployerOut.model_validate(await find(session, EMPLOYERS, ref))
 
 
-@router.get("/employees/{ref}", summary="Where an employee stands", responses=problems(401, 403, 404, 422))
+@router.get("/employees/{ref}", summary="Get an employee's sync status", responses=problems(401, 403, 404, 422))
 async def get_employee(ref: RefPath, _caller: SyncCaller, session: SessionDep) -> EmployeeOut:
     """Ids and states; no personal data comes back."""
     return EmployeeOut.model_validate(await find(session, EMPLOYEES, ref))
 
 
-@router.get("/employers", summary="Employers, least recently updated first", responses=problems(401, 403, 422))
+@router.get("/employers", summary="List employers, least recently updated first", responses=problems(401, 403, 422))
 async def list_employers(
     *,
     _caller: SyncCaller,
@@ -149,7 +149,7 @@ async def list_employers(
     return EmployerList(items=[EmployerOut.model_validate(item) for item in items], next_cursor=cursor)
 
 
-@router.get("/employees", summary="Employees, least recently updated first", responses=problems(401, 403, 422))
+@router.get("/employees", summary="List employees, least recently updated first", responses=problems(401, 403, 422))
 async def list_employees(
     *,
     _caller: SyncCaller,
@@ -202,7 +202,7 @@ class LinkIn(BaseModel):
 LINK_RESPONSES = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 
-@router.put("/employers/{ref}/link", summary="Bind to an employer that Kota has", responses=LINK_RESPONSES)
+@router.put("/employers/{ref}/link", summary="Link an employer to its record at Kota", responses=LINK_RESPONSES)
 async def link_employer(
     *, ref: RefPath, body: LinkIn, caller: SyncCaller, sessions: SessionsDep, kota: KotaDep, request_id: RequestIdDep
 ) -> EmployerOut:
@@ -213,7 +213,7 @@ async def link_employer(
     return EmployerOut.model_validate(linked)
 
 
-@router.put("/employees/{ref}/link", summary="Bind to an employee that Kota has", responses=LINK_RESPONSES)
+@router.put("/employees/{ref}/link", summary="Link an employee to its record at Kota", responses=LINK_RESPONSES)
 async def link_employee(
     *, ref: RefPath, body: LinkIn, caller: SyncCaller, sessions: SessionsDep, kota: KotaDep, request_id: RequestIdDep
 ) -> EmployeeOut:

@@ -39,13 +39,13 @@ class Ready(BaseModel):
     checks: dict[str, str]
 
 
-@router.get("/live", summary="The process runs")
+@router.get("/live", summary="Check that the process runs")
 async def live() -> Alive:
     """Never looks at anything else, so that an outage elsewhere restarts nobody."""
     return Alive(status="ok")
 
 
-@router.get("/ready", summary="The service can take requests", responses={503: {"model": Ready}})
+@router.get("/ready", summary="Check that the service can take requests", responses={503: {"model": Ready}})
 async def ready(services: ServicesDep, response: Response) -> Ready:
     """Whether the database answers and is at least at the revision that this code needs."""
     checks = {"database": "ok", "migrations": "ok"}

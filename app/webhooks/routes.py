@@ -89,7 +89,7 @@ DELIVERY = {
 
 @router.post(
     "/kota",
-    summary="Take a delivery of Kota's",
+    summary="Receive a Kota webhook",
     response_model=Received,
     responses=problems(400, 401, 413, 503),
     openapi_extra={"requestBody": DELIVERY, "security": [{SIGNED: []}]},

@@ -101,7 +101,7 @@ def _name(caller: ServiceCaller) -> str:
 ContextDep = Annotated[Context, Depends(get_context)]
 
 
-@router.post("/employees/{ref}/offboarding/preview", summary="What an offboarding would end", responses=REFUSALS)
+@router.post("/employees/{ref}/offboarding/preview", summary="Preview an employee's offboarding", responses=REFUSALS)
 async def preview_employee(
     ref: RefPath, body: EmployeePreviewIn, context: ContextDep, now: NowDep
 ) -> EmployeePreviewOut:
@@ -110,7 +110,7 @@ async def preview_employee(
     return EmployeePreviewOut.model_validate(_preview(ref, shown))
 
 
-@router.post("/employers/{ref}/offboarding/preview", summary="What an offboarding would end", responses=REFUSALS)
+@router.post("/employers/{ref}/offboarding/preview", summary="Preview an employer's offboarding", responses=REFUSALS)
 async def preview_employer(
     ref: RefPath, _body: EmployerPreviewIn, context: ContextDep, now: NowDep
 ) -> EmployerPreviewOut:
@@ -164,7 +164,7 @@ async def offboard_employer(
 
 @router.delete(
     "/employees/{ref}/offboarding",
-    summary="Take an offboarding back",
+    summary="Cancel an offboarding",
     responses=REFUSALS,
     dependencies=[_on_the_trail("employee.cancel_offboarding", "employee")],
 )
