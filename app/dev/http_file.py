@@ -16,27 +16,67 @@ HEAD = """\
 # Every request of kota-bff, for the HTTP client of an editor (VS Code with REST Client, JetBrains, Zed, …).
 # Written by `make http` from the OpenAPI document; changes by hand are lost.
 #
-# With `make dev` running, `. .kota-bff/dev.env` sets SERVICE_KEY, and a frontend token comes from
-# `kota-bff token --employer acme --employee ada --audience employer --audience employee`.
+# The order works against `make dev`: an employer and an employee come first, and what ends them comes last (to withdraw
+# them is then refused, since Kota has them). Fill in the values below. `. .kota-bff/dev.env` sets SERVICE_KEY, and a
+# frontend token comes from
+# `kota-bff token --employer acme-ie --employee emp-42 --audience employer --audience employee`.
 
 @url = http://127.0.0.1:8000
 @service = SERVICE_KEY
 @frontend = FRONTEND_TOKEN
+
+# t=<seconds>,v1=<hex of HMAC-SHA256 over t, a dot and the raw body>; `make dev` prints commands that make one.
+@kota_signature = SIGNATURE
+
+# From earlier answers: each record's `kota_id`, ids of what was made or listed, the report's `digest`, and the token of
+# the preview just before. docs/sandbox.md says how to have Kota ask for something (`/_control/emit`): before, there are
+# no notifications and reports.
+@employers_kota_id = KOTA_ID
+@employees_kota_id = KOTA_ID
+@batch = ID
+@event = ID
+@message = ID
+@notification = ID
+@report = ID
+@digest = DIGEST
+@confirmation_token = TOKEN
 """
-VALUES = {"ref": "acme"}
-"""What stands for a path parameter; its own name where nothing better is known."""
+PARAMETERS = {
+    "employers": "acme-ie",
+    "employees": "emp-42",
+    "batches": "{{batch}}",
+    "contribution-reports": "{{report}}",
+    "events": "{{event}}",
+    "notifications": "{{notification}}",
+    "outbox": "{{message}}",
+}
+"""What stands for a path parameter, by the part of the path before it."""
+FROM_ANSWERS = {"confirmation_token": "{{confirmation_token}}", "digest": "{{digest}}"}
+"""What stands for a member of a body of which nobody can make up a value."""
 
 Json = Mapping[str, Any]
 
 
 def http_file(openapi: Json) -> str:
-    """The text of the file for an OpenAPI document, in the order of its paths."""
-    requests = [
-        "\n".join(_request(method, path, operation, openapi))
+    """The text of the file for an OpenAPI document."""
+    operations = [
+        (method, path, operation)
         for path, operations in openapi["paths"].items()
         for method, operation in operations.items()
     ]
-    return "\n".join([HEAD, *requests])
+    operations.sort(key=lambda one: _turn(*one[:2]))
+    return "\n".join([HEAD, *("\n".join(_request(*one, openapi)) for one in operations)])
+
+
+def _turn(method: str, path: str) -> tuple[int, bool]:
+    """In the order of the document, but records before all that is about them, and at the end what ends them:
+    employees before their employer."""
+    is_of_employers = path.startswith("/internal/employers/")
+    if method == "put" and path.endswith("{ref}"):
+        return 0, False
+    if "/offboarding" in path:
+        return 2, is_of_employers
+    return (3, is_of_employers) if method == "delete" else (1, False)
 
 
 def described_api() -> Json:
@@ -53,17 +93,28 @@ def _request(method: str, path: str, operation: Json, openapi: Json) -> Iterator
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "query":
             yield f"# ?{parameter['name']}="
-    target = re.sub(r"{(\w+)}", lambda found: VALUES.get(found[1], found[1]), path)
+    target = re.sub(r"([\w-]+)/{(\w+)}", lambda found: f"{found[1]}/{PARAMETERS.get(found[1], found[2])}", path)
     yield f"{method.upper()} {{{{url}}}}{target}"
     schemes = openapi["components"].get("securitySchemes", {})
     for name in (name for alternative in operation.get("security", []) for name in alternative):
         header = schemes[name].get("name")
-        yield f"{header}: {schemes[name]['description']}" if header else f"Authorization: Bearer {{{{{name}}}}}"
+        yield f"{header}: {{{{{name}}}}}" if header else f"Authorization: Bearer {{{{{name}}}}}"
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"Content-Type: {media_type}"
         yield ""
-        yield json.dumps(_example(content.get("schema", {}), openapi), indent=2, ensure_ascii=False)
+        yield _body(content, openapi, path)
     yield ""
+
+
+def _body(content: Json, openapi: Json, path: str) -> str:
+    """The media type's own example, or one of its schema; text stands as it is."""
+    body = content["example"] if "example" in content else _example(content.get("schema", {}), openapi)
+    if isinstance(body, str):
+        return body.removesuffix("\n")
+    known = dict(FROM_ANSWERS)
+    if path.endswith("/link"):
+        known["kota_id"] = f"{{{{{path.split('/')[2]}_kota_id}}}}"
+    return json.dumps({name: known.get(name, value) for name, value in body.items()}, indent=2, ensure_ascii=False)
 
 
 def _example(schema: Json, openapi: Json) -> Any:

@@ -1,5 +1,6 @@
 """POST and GET of batches."""
 
+import json
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.audit.trail import record
 from app.auth.callers import SyncCaller
 from app.errors import MalformedRequest, UnsupportedMediaType
 from app.sync.batches import progress, receive, rejected_lines
+from app.sync.schemas import EMPLOYEE_EXAMPLE, EMPLOYER_EXAMPLE
 from app.sync.uploads import Uploads
 from app.web.dependencies import LookupKeyDep, NowDep, RequestIdDep, SessionDep, SessionsDep
 from app.web.openapi import problems
@@ -24,6 +26,10 @@ router = new_router(prefix="/internal/batches", tags=["sync"])
 NDJSON = "application/x-ndjson"
 BatchId = Annotated[UUID, Path(description="As POST answered it")]
 _KEY = TypeAdapter(tuple[Annotated[int, Field(ge=0, lt=2**31)]])
+EXAMPLE = "".join(
+    json.dumps({"kind": kind, "ref": ref, "record": record}) + "\n"
+    for kind, ref, record in (("employer", "acme-ie", EMPLOYER_EXAMPLE), ("employee", "emp-42", EMPLOYEE_EXAMPLE))
+)
 
 
 class BatchOut(BaseModel):
@@ -68,7 +74,7 @@ class BatchErrorList(BaseModel):
             "content": {
                 NDJSON: {
                     "schema": {"type": "string"},
-                    "example": '{"kind": "employee", "ref": "emp-42", "record": {"employer_ref": "acme-ie"}}\n',
+                    "example": EXAMPLE,
                 }
             },
         }

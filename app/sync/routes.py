@@ -191,12 +191,23 @@ async def delete_employee(ref: RefPath, caller: SyncCaller, session: SessionDep,
     await record(session, caller, action="employee.withdraw", subject=f"employee:{ref}", request_id=request_id)
 
 
-class LinkIn(BaseModel):
-    """Kota's own id of a record that exists there."""
+KotaId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class EmployerLinkIn(BaseModel):
+    """Kota's own id of an employer that exists there."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"kota_id": "er_0123456789abcdef"}]})
+
+    kota_id: KotaId
+
+
+class EmployeeLinkIn(BaseModel):
+    """Kota's own id of an employee who exists there."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"kota_id": "ee_0123456789abcdef"}]})
 
-    kota_id: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
+    kota_id: KotaId
 
 
 LINK_RESPONSES = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
@@ -204,7 +215,13 @@ LINK_RESPONSES = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 @router.put("/employers/{ref}/link", summary="Link an employer to its record at Kota", responses=LINK_RESPONSES)
 async def link_employer(
-    *, ref: RefPath, body: LinkIn, caller: SyncCaller, sessions: SessionsDep, kota: KotaDep, request_id: RequestIdDep
+    *,
+    ref: RefPath,
+    body: EmployerLinkIn,
+    caller: SyncCaller,
+    sessions: SessionsDep,
+    kota: KotaDep,
+    request_id: RequestIdDep,
 ) -> EmployerOut:
     """What the record says otherwise is pushed next."""
     linked = await link(sessions, kota, EMPLOYERS, ref, body.kota_id)
@@ -215,7 +232,13 @@ async def link_employer(
 
 @router.put("/employees/{ref}/link", summary="Link an employee to its record at Kota", responses=LINK_RESPONSES)
 async def link_employee(
-    *, ref: RefPath, body: LinkIn, caller: SyncCaller, sessions: SessionsDep, kota: KotaDep, request_id: RequestIdDep
+    *,
+    ref: RefPath,
+    body: EmployeeLinkIn,
+    caller: SyncCaller,
+    sessions: SessionsDep,
+    kota: KotaDep,
+    request_id: RequestIdDep,
 ) -> EmployeeOut:
     """What the record says otherwise is pushed next. The employee must be of the same employer at Kota."""
     linked = await link(sessions, kota, EMPLOYEES, ref, body.kota_id)

@@ -7,6 +7,7 @@ Only the form is checked here, so a record that was accepted once never fails fo
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.config import JsonDict
 
 from app.sync.fields import OUR_KEY
 from app.web.refs import Ref
@@ -15,6 +16,37 @@ from app.web.refs import Ref
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=10_000)]
 DateText = Annotated[str, StringConstraints(max_length=32), Field(json_schema_extra={"format": "date"})]
 CountryText = Annotated[str, StringConstraints(max_length=8), Field(description="ISO 3166-1 alpha-2, any case, or xk")]
+
+EMPLOYER_EXAMPLE: JsonDict = {
+    "legal_name": "Acme Ireland Ltd",
+    "registration_number": "123456",
+    "legal_address": {
+        "line1": "1 Example Street",
+        "city": "Dublin",
+        "postal_code": "D02 X285",
+        "country_code": "ie",
+    },
+    "contact": {"name": "Benefits Team", "email": "benefits@acme.example"},
+}
+"""Of `acme-ie`, as all examples call it."""
+EMPLOYEE_EXAMPLE: JsonDict = {
+    "employer_ref": "acme-ie",
+    "first_name": "Sam",
+    "last_name": "Example",
+    "date_of_birth": "1990-01-31",
+    "sex_at_birth": "female",
+    "home_address": {
+        "line1": "2 Example Road",
+        "city": "Dublin",
+        "postal_code": "D04 X285",
+        "country_code": "ie",
+    },
+    "national_tax_id": "1234567T",
+    "start_on": "2024-01-01",
+    "phone_number": "+353850000000",
+    "email": "sam@acme.example",
+}
+"""Of `emp-42`."""
 
 
 class Input(BaseModel):
@@ -71,23 +103,7 @@ class RecordIn(Input):
 class EmployerIn(RecordIn):
     """One legal entity in one country."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "legal_name": "Acme Ireland Ltd",
-                    "registration_number": "123456",
-                    "legal_address": {
-                        "line1": "1 Example Street",
-                        "city": "Dublin",
-                        "postal_code": "D02 X285",
-                        "country_code": "ie",
-                    },
-                    "contact": {"name": "Benefits Team", "email": "benefits@acme.example"},
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EMPLOYER_EXAMPLE]})
 
     legal_name: Text
     registration_number: Text | None = None
@@ -98,29 +114,7 @@ class EmployerIn(RecordIn):
 class EmployeeIn(RecordIn):
     """One person, employed by one employer."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "employer_ref": "acme-ie",
-                    "first_name": "Sam",
-                    "last_name": "Example",
-                    "date_of_birth": "1990-01-31",
-                    "sex_at_birth": "female",
-                    "home_address": {
-                        "line1": "2 Example Road",
-                        "city": "Dublin",
-                        "postal_code": "D04 X285",
-                        "country_code": "ie",
-                    },
-                    "national_tax_id": "1234567T",
-                    "start_on": "2024-01-01",
-                    "phone_number": "+353850000000",
-                    "email": "sam@acme.example",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EMPLOYEE_EXAMPLE]})
 
     employer_ref: Ref
     external_customer_id: Annotated[Text, Field(max_length=255)] | None = None

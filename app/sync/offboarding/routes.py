@@ -35,6 +35,8 @@ class Body(BaseModel):
 class EmployeePreviewIn(Body):
     """For which day, if that is known already."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"offboard_on": "2030-06-30"}]})
+
     offboard_on: Day | None = None
 
 
@@ -45,6 +47,18 @@ class EmployerPreviewIn(Body):
 class EmployeeConfirmIn(Body):
     """What the preview showed, and the day and reason."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "confirmation_token": "as-the-preview-answered-it",
+                    "offboard_on": "2030-06-30",
+                    "offboard_reason": "end of contract",
+                }
+            ]
+        }
+    )
+
     confirmation_token: Token
     offboard_on: Day
     offboard_reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
@@ -53,6 +67,12 @@ class EmployeeConfirmIn(Body):
 
 class EmployerConfirmIn(Body):
     """What the preview showed, and the employer's legal name, typed by a person."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"confirmation_token": "as-the-preview-answered-it", "confirm_legal_name": "Acme Ireland Ltd"}]
+        }
+    )
 
     confirmation_token: Token
     confirm_legal_name: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
