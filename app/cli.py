@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -64,6 +63,8 @@ def dev_api(
 
 def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
     import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
 
     from app.ops.processes import counted_together
     from app.settings import load_settings
@@ -71,16 +72,18 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
 
     # Said here once, instead of by every worker process.
     settings = load_settings()
-    with counted_together() if workers > 1 else nullcontext():
-        uvicorn.run(
-            factory,
-            factory=True,
-            host=host,
-            port=port,
-            workers=workers,
-            timeout_graceful_shutdown=int(settings.shutdown_grace.total_seconds()),
-            **SERVER_OPTIONS,
-        )
+    grace = int(settings.shutdown_grace.total_seconds())
+    options = {"factory": True, "host": host, "port": port, "timeout_graceful_shutdown": grace, **SERVER_OPTIONS}
+    if workers == 1:
+        uvicorn.run(factory, **options)
+        return
+    config = uvicorn.Config(factory, workers=workers, **options)
+    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    with counted_together():
+        supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        # uvicorn's own command would call that a success, and nobody would try again.
+        sys.exit(STARTUP_FAILURE)
 
 
 @app.command()

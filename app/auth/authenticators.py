@@ -3,16 +3,12 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from app.auth.frontend_tokens import FrontendTokens, TokenRules
 from app.auth.rate_limit import RateLimit
 from app.auth.service_keys import ServiceKeys
-from app.auth.signing_keys import JWKSKeys, KeySource, PinnedKey, UnusableKey, open_http
+from app.auth.signing_keys import JWKSKeys, KeySource, PinnedKey, open_http
 from app.services import Services
-from app.settings import BadConfiguration, Settings
-
-NO_PUBLIC_KEY = "must be a public key in PEM: RSA of 2048 bits or more, P-256 or Ed25519"
+from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +20,7 @@ class Authenticators:
 
 
 async def open_authenticators(stack: AsyncExitStack, services: Services) -> Authenticators:
-    """For a process with these services; `stack` closes what it opens. Raises BadConfiguration as below."""
+    """For a process with these services; `stack` closes what it opens."""
     settings = services.settings
     limit = RateLimit(settings.service_requests_per_minute)
     return Authenticators(
@@ -34,16 +30,13 @@ async def open_authenticators(stack: AsyncExitStack, services: Services) -> Auth
 
 
 async def open_frontend_tokens(stack: AsyncExitStack, settings: Settings) -> FrontendTokens:
-    """From the settings. Raises BadConfiguration for a public key that no supported algorithm uses."""
+    """From the settings; `stack` closes what it opens."""
     keys: KeySource | None = None
     if settings.frontend_jwks_url:
         http = await stack.enter_async_context(open_http())
         keys = JWKSKeys(settings.frontend_jwks_url, http=http, max_age=settings.frontend_jwks_max_age)
     elif settings.frontend_public_key:
-        try:
-            keys = PinnedKey(settings.frontend_public_key)
-        except (UnusableKey, ValueError, UnsupportedAlgorithm):
-            raise BadConfiguration(f"FRONTEND_PUBLIC_KEY: {NO_PUBLIC_KEY}") from None
+        keys = PinnedKey(settings.frontend_public_key)
     rules = TokenRules(
         issuer=settings.frontend_issuer or "",
         audience=settings.frontend_audience or "",

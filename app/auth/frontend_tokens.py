@@ -12,8 +12,9 @@ from typing import Any
 import jwt
 import structlog
 
-from app.auth.signing_keys import KeySource, UnusableKey, usable
+from app.auth.signing_keys import KeySource
 from app.errors import Unauthenticated
+from app.settings.public_keys import UnusableKey, usable
 from app.web.refs import is_plain, is_ref
 
 log = structlog.get_logger(__name__)

@@ -11,14 +11,13 @@ from typing import Protocol
 import httpx
 import jwt
 import structlog
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app.errors import Unavailable
+from app.settings.public_keys import PublicKey, UnusableKey, usable
 
 log = structlog.get_logger(__name__)
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 Keys = Mapping[str | None, PublicKey]
 
 MAX_JWKS_BYTES = 256 * 1024
@@ -30,21 +29,6 @@ APART = 1.0
 is short, since a person whose token was signed with a brand-new key waits for as long."""
 APART_IN_OUTAGE = 15.0
 RETRY_AFTER = 5
-
-
-class UnusableKey(Exception):
-    """A public key of a kind that no supported algorithm uses."""
-
-
-def usable(key: object) -> tuple[PublicKey, str]:
-    """A public key and the one algorithm that it is good for: a token cannot choose another. Raises UnusableKey."""
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
-        return key, "RS256"
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return key, "ES256"
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return key, "EdDSA"
-    raise UnusableKey("only RSA of 2048 bits or more, P-256 and Ed25519 keys are used")
 
 
 class KeySource(Protocol):

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from app.auth.signing_keys import usable
 from app.settings import Settings
+from app.settings.public_keys import usable
 
 
 class NoSigningKey(Exception):

@@ -19,6 +19,7 @@ LogFormat = Literal["json", "console"]
 
 # These would write URLs with ids, statements, or a line a request that our own middleware writes better.
 _TALKATIVE = ("httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine", "asyncio")
+_TRACEBACK = "Traceback (most recent call last):"
 
 log = structlog.get_logger(__name__)
 
@@ -104,8 +105,14 @@ def _error_of(exc_info: object) -> BaseException | None:
 
 
 def _first_line(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    """What follows the first line of a library's message is a traceback, or the repr of a task and its exception."""
+    """What follows the first line of a library's message is a traceback, or the repr of a task and its exception.
+
+    A message that is nothing but a traceback is how uvicorn says that the application did not start.
+    """
     event["event"] = str(event["event"]).partition("\n")[0]
+    if event["event"] == _TRACEBACK:
+        event["event"] = "process.exception"
+        event.setdefault("exc_info", sys.exception())
     return event
 
 

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from app.settings.public_keys import UnusableKey, usable
+
 # As SQLAlchemy and asyncpg both read it. A port that is no number, or a reserved character that is not
 # percent-encoded, would otherwise be found at the first connection, in an error that quotes the password.
 _DATABASE_URL = re.compile(
@@ -117,23 +119,24 @@ def _line_breaks(value: Any) -> Any:
     return value.replace("\\n", "\n") if isinstance(value, str) else value
 
 
-NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
-"""Raised by the PEM loaders for input that is not a key, needs a password, or uses an unsupported algorithm."""
+NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm, UnusableKey)
+"""Raised for input that is not a key, needs a password, or is of a kind that nobody can use."""
+KINDS = "RSA of 2048 bits or more, P-256 or Ed25519"
 
 
 def _public_key(value: str) -> str:
     try:
-        load_pem_public_key(value.encode())
+        usable(load_pem_public_key(value.encode()))
     except NO_KEY:
-        raise ValueError("must be a public key in PEM") from None
+        raise ValueError(f"must be a public key in PEM: {KINDS}") from None
     return value
 
 
 def _private_key(value: SecretStr) -> SecretStr:
     try:
-        load_pem_private_key(value.get_secret_value().encode(), password=None)
+        usable(load_pem_private_key(value.get_secret_value().encode(), password=None).public_key())
     except NO_KEY:
-        raise ValueError("must be a private key in PEM, without a password") from None
+        raise ValueError(f"must be a private key in PEM, without a password: {KINDS}") from None
     return value
 
 

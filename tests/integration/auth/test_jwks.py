@@ -14,9 +14,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from app.auth.signing_keys import APART, APART_IN_OUTAGE, MAX_JWKS_BYTES, JWKSKeys, open_http, usable_keys
 from app.errors import Unavailable
-from app.settings import BadConfiguration
 from tests.databases import NewDatabase
-from tests.support.app import Host, pem_of, running_app, settings_for
+from tests.support.app import Host, running_app, settings_for
 
 
 class Clock:
@@ -254,11 +253,3 @@ def test_first_of_two_keys_with_one_id_counts() -> None:
     first, second = Host(), Host()
     found = usable_keys(json.dumps({"keys": [jwk_of(first), jwk_of(second)]}).encode())
     assert found["k1"] == first.key.public_key()
-
-
-async def test_public_key_that_cannot_be_used_is_a_fault_of_the_configuration(host: Host) -> None:
-    weak = Host(ec.generate_private_key(ec.SECP384R1()), algorithm="ES384")
-    settings = settings_for("postgresql://nowhere/x", host=host, frontend_public_key=pem_of(weak.key))
-    with pytest.raises(BadConfiguration, match="FRONTEND_PUBLIC_KEY"):
-        async with running_app(settings):
-            pass

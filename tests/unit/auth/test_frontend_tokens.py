@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from app.auth.frontend_tokens import FrontendTokens, InvalidToken, TokenRules
-from app.auth.signing_keys import PinnedKey, UnusableKey, usable
+from app.auth.signing_keys import PinnedKey
+from app.settings.public_keys import UnusableKey, usable
 from tests.support.app import AUDIENCE, ISSUER, Host, SigningKey, pem_of
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)

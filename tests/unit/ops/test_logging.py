@@ -3,11 +3,14 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import structlog
+import uvicorn
+from fastapi import FastAPI
 
 from app.ops.logging import LogFormat, configure_logging
 
@@ -89,6 +92,31 @@ async def test_what_asyncio_says_of_a_forgotten_exception_does_not_quote_it(line
     (line,) = lines()
     assert line["event"] == "Task exception was never retrieved"
     assert line["exception"][0]["type"] == "LookupError"
+    assert SECRET not in json.dumps(line)
+
+
+@pytest.mark.threat(13)
+async def test_start_that_failed_is_told_by_kind_and_place(lines: Lines) -> None:
+    @asynccontextmanager
+    async def fails(_app: FastAPI) -> AsyncIterator[None]:
+        raise LookupError(SECRET)
+        yield
+
+    config = uvicorn.Config(FastAPI(lifespan=fails), port=0, log_config=None)
+    with pytest.raises(SystemExit):
+        await uvicorn.Server(config)._serve()
+    told = lines()
+    (line,) = [line for line in told if "exception" in line]
+    assert (line["event"], line["logger"]) == ("process.exception", "uvicorn.error")
+    assert line["exception"][0]["type"] == "LookupError"
+    assert line["exception"][0]["frames"][-1].endswith("fails")
+    assert SECRET not in json.dumps(told)
+    assert "Traceback" not in json.dumps(told)
+
+
+def test_traceback_of_an_exception_that_is_over_is_cut_like_any_other_text(lines: Lines) -> None:
+    logging.getLogger("some.library").error("Traceback (most recent call last):\n...\nLookupError: %s", SECRET)
+    (line,) = lines()
     assert SECRET not in json.dumps(line)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -16,6 +17,7 @@ MARK = "xyzzy-made-up"
 SIGNING_KEY = Ed25519PrivateKey.generate()
 PRIVATE_PEM = SIGNING_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 PUBLIC_PEM = SIGNING_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+UnusedKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed448.Ed448PrivateKey | dsa.DSAPrivateKey
 TOKENS = {"FRONTEND_ISSUER": "https://id.example.com", "FRONTEND_AUDIENCE": "kota-bff"}
 
 
@@ -204,6 +206,26 @@ def test_keys_in_pem_may_have_their_line_breaks_written_out(load: Load) -> None:
 def test_keys_in_pem_are_keys_of_the_right_kind(faults: Faults) -> None:
     found = faults(FRONTEND_PUBLIC_KEY=PRIVATE_PEM, DEV_SIGNING_KEY=PUBLIC_PEM, **TOKENS)
     assert names(found) == {"FRONTEND_PUBLIC_KEY", "DEV_SIGNING_KEY"}
+
+
+@pytest.mark.threat(26)
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP384R1()),
+        ec.generate_private_key(ec.SECP256K1()),
+        rsa.generate_private_key(65537, 1024),  # noqa: S505 - it is the weak key that is refused
+        ed448.Ed448PrivateKey.generate(),
+        dsa.generate_private_key(2048),
+    ],
+    ids=["P-384", "secp256k1", "RSA of 1024 bits", "Ed448", "DSA"],
+)
+def test_keys_that_no_algorithm_uses_are_listed_beside_all_other_faults(faults: Faults, key: UnusedKey) -> None:
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    found = faults(FRONTEND_PUBLIC_KEY=public, DEV_SIGNING_KEY=private, LOOKUP_KEY="short", **TOKENS)
+    assert names(found) == {"FRONTEND_PUBLIC_KEY", "DEV_SIGNING_KEY", "LOOKUP_KEY"}
+    assert sum("RSA of 2048 bits or more, P-256 or Ed25519" in line for line in found) == 2
 
 
 def test_every_name_of_a_service_key_stands_once(faults: Faults) -> None:
