@@ -7,6 +7,7 @@ Two replicas that migrate at once take turns through an advisory lock. A migrati
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,8 +38,9 @@ def config(connection: Connection | None = None) -> Config:
     return made
 
 
+@cache
 def head() -> str:
-    """The newest revision that this code knows."""
+    """The newest revision that this code knows; read once, since health is asked for all the time."""
     revision = ScriptDirectory.from_config(config()).get_current_head()
     if revision is None:
         raise RuntimeError("there are no migrations")

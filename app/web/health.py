@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import migrate
 from app.web.dependencies import ServicesDep
@@ -39,6 +40,14 @@ class Ready(BaseModel):
     checks: dict[str, str]
 
 
+async def _revision(connection: AsyncConnection) -> str | None:
+    """None for a database that was never migrated."""
+    if await connection.scalar(text("SELECT to_regclass('alembic_version')::text")) is None:
+        return None
+    found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
 @router.get("/live", summary="Check that the process runs")
 async def live() -> Alive:
     """Never looks at anything else, so that an outage elsewhere restarts nobody."""
@@ -52,8 +61,8 @@ async def ready(services: ServicesDep, response: Response) -> Ready:
     alarms = {"events": "ok", "backlog": "ok"}
     try:
         async with services.engine.connect() as connection:
-            found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-            if found is None or str(found) < migrate.head():
+            found = await _revision(connection)
+            if found is None or found < migrate.head():
                 checks["migrations"] = "behind"
             else:
                 alarms["events"] = "behind" if await connection.scalar(_IS_BEHIND) else "ok"
