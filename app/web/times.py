@@ -19,12 +19,13 @@ def _written_as_instant(value: Any) -> Any:
     return value
 
 
-def _storable(instant: datetime) -> datetime:
+def _within_utc(value: datetime) -> datetime:
+    """`0001-01-01T00:00:00+14:00` is a moment of the year before, which neither Python nor the driver can hold."""
     try:
-        instant.astimezone(UTC)
+        value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("must lie in the years 1 to 9999 of UTC") from None
-    return instant
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
+    return value
 
 
 def _written_as_day(value: Any) -> Any:
@@ -33,7 +34,7 @@ def _written_as_day(value: Any) -> Any:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_as_instant), AfterValidator(_storable)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_as_instant), AfterValidator(_within_utc)]
 """RFC 3339, with a time zone."""
 Day = Annotated[date, BeforeValidator(_written_as_day)]
 """`YYYY-MM-DD`."""

@@ -29,6 +29,7 @@ def test_rfc_3339_is_an_instant(value: str) -> None:
         "٢٠٢٦-03-02T09:15:00Z",
         "0001-01-01T00:00:00+14:00",
         "9999-12-31T23:59:59-00:01",
+        "9999-12-31T23:59:59-14:00",
     ],
 )
 def test_what_only_resembles_an_instant_is_refused(value: object) -> None:
