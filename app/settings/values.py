@@ -64,14 +64,15 @@ def _http_url(value: str) -> str:
         _ = httpx.URL(value).host
     except (httpx.InvalidURL, ValueError):
         raise ValueError("must name a host that can be called") from None
-    return value.rstrip("/")
+    return value
 
 
 def _kota_url(value: str) -> str:
     parts = _parts(value)
     if parts.scheme != "https" and f".{parts.hostname}".endswith(".kota.io"):
         raise ValueError("Kota answers https only")
-    return value
+    # Paths are put after it. The other addresses are whole, and with a slash at their end they may be others.
+    return value.rstrip("/")
 
 
 def _origin(value: str) -> str:

@@ -57,8 +57,21 @@ def test_parameters_that_may_be_set_are_named(faults: Faults) -> None:
         ("http://[::1]:8001/v1/", "http://[::1]:8001/v1"),
     ],
 )
-def test_address_is_kept_without_its_last_slash(load: Load, given: str, kept: str) -> None:
+def test_address_of_kota_is_kept_without_its_last_slash(load: Load, given: str, kept: str) -> None:
     assert load(KOTA_API_URL=given).kota_api_url == kept
+
+
+@pytest.mark.parametrize("url", ["https://example.com/path/", "https://example.com/path", "https://example.com/"])
+def test_whole_addresses_are_kept_as_they_are_written(load: Load, url: str) -> None:
+    settings = load(
+        HOST_WEBHOOK_URL=url,
+        HOST_WEBHOOK_SECRET="bWFkZS11cC1tYWRlLXVwLW1hZGUtdXAtISEh",
+        FRONTEND_JWKS_URL=url,
+        FRONTEND_ISSUER="https://id.example.com",
+        FRONTEND_AUDIENCE="kota-bff",
+        KOTA_SCRIPT_URL=url,
+    )
+    assert {settings.host_webhook_url, settings.frontend_jwks_url, settings.script_url} == {url}
 
 
 @pytest.mark.parametrize(
