@@ -52,6 +52,7 @@ ROUTERS = (
     contributions_router,
     privacy_router,
 )
+ON_BOTH_SIDES = {"/health/live", "/health/ready", "/metrics"}
 
 
 def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
@@ -103,7 +104,7 @@ def create_served_app() -> FastAPI:
 
 
 def part_of(router: APIRouter, only: Literal["public", "internal"] | None) -> APIRouter:
-    """The routes of `router` that face the internet, or those that do not: health is on both sides."""
+    """The routes of `router` that face the internet, or those that do not; health and metrics are on both sides."""
     if only is None:
         return router
     part = APIRouter()
@@ -111,14 +112,9 @@ def part_of(router: APIRouter, only: Literal["public", "internal"] | None) -> AP
         route
         for route in router.routes
         if isinstance(route, APIRoute)
-        and (route.path.startswith("/health/") or is_internal(route.path) is (only == "internal"))
+        and (route.path in ON_BOTH_SIDES or route.path.startswith("/internal") is (only == "internal"))
     ]
     return part
-
-
-def is_internal(path: str) -> bool:
-    """Whether only the host's own backends have business there."""
-    return path.startswith("/internal") or path == "/metrics"
 
 
 def _inbox_of(stack: AsyncExitStack, services: Services) -> AsyncEngine:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.auth.doors import doors_of
-from app.main import ROUTERS, is_internal
+from app.main import ROUTERS
 from tests.support.app import Host, RunningApp, running_app, settings_for
 
 ORIGIN = "https://app.example.com"
@@ -18,13 +18,24 @@ async def test_half_of_the_doors_do_not_exist(host: Host, only: str) -> None:
     async with running_app(settings_for(NOWHERE, host=host, serve_only=only)) as app:
         paths = set(app.app.openapi()["paths"])
         every = {door.path for door in doors_of(ROUTERS)}
-        health = {path for path in every if path.startswith("/health/")}
-        assert paths == health | {path for path in every - health if is_internal(path) is (only == "internal")}
+        both = {"/health/live", "/health/ready", "/metrics"}
+        assert paths == both | {path for path in every - both if path.startswith("/internal") is (only == "internal")}
         hidden = "/sessions" if only == "internal" else "/internal/sessions"
         headers = host.bearer() | {"Content-Type": "application/json"}
         assert (await app.http.post(hidden, content=b"{}", headers=headers)).status_code == 404
         shown = "/sessions" if only == "public" else "/internal/sessions"
         assert (await app.http.post(shown)).status_code == 401
+
+
+@pytest.mark.threat(19)
+@pytest.mark.parametrize("only", ["public", "internal"])
+async def test_numbers_of_both_halves_are_for_a_key_with_the_scope(host: Host, only: str) -> None:
+    async with running_app(settings_for(NOWHERE, host=host, serve_only=only)) as app:
+        for headers in ({}, host.bearer()):
+            assert (await app.http.get("/metrics", headers=headers)).status_code == 401
+        answer = await app.http.get("/metrics", headers=host.service)
+        assert answer.status_code == 200
+        assert "kota_bff_http_requests_total" in answer.text
 
 
 @pytest.mark.parametrize(("enabled", "status"), [(False, 404), (True, 200)])
