@@ -29,6 +29,7 @@ from app.sync.batch_routes import router as batches_router
 from app.sync.offboarding.routes import router as offboarding_router
 from app.sync.routes import router as sync_router
 from app.sync.uploads import Uploads
+from app.web.docs_page import install_docs_page
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.openapi import install_openapi
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
         version=version("kota-bff"),
         description="The server side of Kota's embedded benefits.",
         lifespan=lambda app: _lifespan(app, settings, kota_transport),
-        docs_url="/docs" if settings.docs_enabled else None,
+        docs_url=None,
         redoc_url=None,
         # Two addresses of one thing are one too many.
         redirect_slashes=False,
@@ -83,6 +84,8 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
             app.router.routes.extend(part.routes)
         else:
             app.include_router(part)
+    if settings.docs_enabled:
+        install_docs_page(app)
     if settings.frontend_origins:
         app.add_middleware(
             CORSMiddleware,
