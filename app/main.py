@@ -7,7 +7,6 @@ from typing import Literal
 
 import httpx
 from fastapi import APIRouter, FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -29,6 +28,7 @@ from app.sync.batch_routes import router as batches_router
 from app.sync.offboarding.routes import router as offboarding_router
 from app.sync.routes import router as sync_router
 from app.sync.uploads import Uploads
+from app.web.cors import CORS
 from app.web.docs_page import install_docs_page
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
@@ -88,7 +88,7 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
         install_docs_page(app)
     if settings.frontend_origins:
         app.add_middleware(
-            CORSMiddleware,
+            CORS,
             allow_origins=list(settings.frontend_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],

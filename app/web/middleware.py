@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import TooLarge
 from app.ops.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from app.web.security_headers import SECURITY_HEADERS
 
 log = structlog.get_logger("app.web")
 
@@ -23,17 +24,6 @@ BODY_LIMITS = {"/webhooks/kota": MIB, "/internal/batches": 64 * MIB}
 """Bytes by path; anything else is JSON of at most `BODY_LIMIT`."""
 BODY_LIMIT = 256 * 1024
 QUIET = {"/health/live", "/health/ready", "/metrics"}
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-site",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Strict-Transport-Security": "max-age=31536000",
-    # Next to nothing here is for everybody; a route that is says so.
-    "Cache-Control": "no-store",
-}
-SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 

@@ -2,11 +2,19 @@
 what two servers might read differently."""
 
 import asyncio
+import json
+from collections.abc import Iterable
+from secrets import token_hex
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.errors import AppError, MalformedRequest
+from app.web.security_headers import SECURITY_HEADERS
 from app.web.transport import TurnWrites
+
+log = structlog.get_logger("app.web")
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers together."""
@@ -113,7 +121,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._cut()
 
     def send_400_response(self, msg: str) -> None:
-        super().send_400_response(self._why or msg)
+        error, request_id = MalformedRequest(self._why or msg), token_hex(16)
+        log.info("web.request.refused", request_id=request_id, reason=error.detail)
+        self.transport.write(_refusal(error, request_id=request_id, headers=self.server_state.default_headers))
+        self.transport.close()
 
     def _refusal(self, why: str) -> ValueError:
         """An exception that the parser makes a 400 of."""
@@ -143,6 +154,33 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif not self.transport.is_closing():
             self.transport.close()
+
+
+def _refusal(error: AppError, *, request_id: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The last answer on a connection, as `app.web.problems` writes it and `app.web.middleware` completes it.
+
+    Not by means of these: the supervisor of several processes imports this module, and must not begin to count.
+    """
+    body = json.dumps(
+        {
+            "type": f"urn:kota-bff:problem:{error.code}",
+            "title": error.title(),
+            "status": error.status,
+            "detail": error.detail,
+            "code": error.code,
+            "request_id": request_id,
+        }
+    ).encode()
+    lines = [
+        *headers,
+        *SECURITY_HEADERS,
+        (b"x-request-id", request_id.encode()),
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    head = b"".join(b"%s: %s\r\n" % line for line in lines)
+    return STATUS_LINE[error.status] + head + b"\r\n" + body
 
 
 SERVER_OPTIONS: dict[str, Any] = {
