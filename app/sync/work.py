@@ -59,8 +59,8 @@ def sync_periodic(
 
     async def resolve() -> None:
         # Sends what is confirmed already; the key of tokens is not needed for that.
-        context = Context(sessions, kota, b"", rules.lease, "worker")
-        await resolve_open(context, now=clock())
+        context = Context(sessions, kota, b"", rules.lease, "worker", clock)
+        await resolve_open(context)
 
     return [
         Periodic("sync_resolve_offboardings", every=timedelta(seconds=5), run=resolve),

@@ -1,10 +1,10 @@
 """What previews, confirmations and cancellations work with; and the record's lease, which they share with pushes, so
 that none meets another half done."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import func, or_, select, update
@@ -26,6 +26,8 @@ class Context:
     lookup_key: bytes
     lease: timedelta
     caller: str
+    clock: Callable[[], datetime]
+    """The time, aware and in UTC. What is read from Kota takes its time, and the life of a confirmation goes on."""
 
 
 @asynccontextmanager

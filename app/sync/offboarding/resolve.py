@@ -1,15 +1,17 @@
 """Offboardings whose outcome nobody learnt: look at Kota, send again while the confirmation lives, else give up."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
 
+from app.db.encryption import Undecryptable
 from app.errors import AppError
-from app.kota import KotaError
+from app.kota import KotaError, KotaNotFound
 from app.models import Offboarding, OffboardingState
 from app.sync.at_kota import KotaRecord, get_record
-from app.sync.kinds import KINDS, LEAVING, KindName
+from app.sync.kinds import KINDS, LEAVING, Kind, KindName
 from app.sync.offboarding.context import Context, leased
 from app.sync.offboarding.sending import send, settle
 
@@ -19,29 +21,46 @@ QUIET = timedelta(seconds=5)
 """How long after its request an offboarding is left to whoever made it."""
 
 
-async def resolve_open(context: Context, *, now: datetime) -> None:
+async def resolve_open(context: Context) -> None:
     """Find out what came of each open offboarding."""
     async with context.sessions() as session:
-        statement = select(Offboarding).where(
+        statement = select(Offboarding.id, Offboarding.kind, Offboarding.ref).where(
             Offboarding.state == OffboardingState.REQUESTED, Offboarding.requested_at < func.now() - QUIET
         )
-        found = list(await session.scalars(statement.order_by(Offboarding.requested_at).limit(100)))
-    for offboarding in found:
-        kind = KINDS[KindName(offboarding.kind)]
+        # All of them, so that those which nobody can look at are in no other's way; first those that may yet be sent.
+        found = (await session.execute(statement.order_by(Offboarding.confirmed_until.desc()))).all()
+    for row in found:
+        kind = KINDS[KindName(row.kind)]
         try:
-            async with leased(context, kind, offboarding.ref):
-                shown = await get_record(context.kota, kind, offboarding.kota_id)
-                if shown.status in LEAVING and _is_the_same_day(shown, offboarding):
-                    await settle(context, kind, offboarding, OffboardingState.ACCEPTED, shown, error_code=None, now=now)
-                elif now < offboarding.confirmed_until:
-                    await send(context, kind, offboarding, now=now)
-                else:
-                    state = OffboardingState.NEEDS_CONFIRMATION
-                    await settle(context, kind, offboarding, state, shown, error_code=None, now=now)
-        except (KotaError, AppError) as error:
-            log.warning(
-                "sync.offboarding.unresolved", kind=offboarding.kind, ref=offboarding.ref, error=type(error).__name__
-            )
+            async with leased(context, kind, row.ref):
+                await _resolve(context, kind, row.id)
+        except (KotaError, AppError, Undecryptable) as error:
+            log.warning("sync.offboarding.unresolved", kind=row.kind, ref=row.ref, error=type(error).__name__)
+
+
+async def _resolve(context: Context, kind: Kind, id: UUID) -> None:
+    """Look at one, under the record's lease: whatever ends an offboarding holds that."""
+    async with context.sessions() as session:
+        offboarding = await session.get(Offboarding, id)
+    if offboarding is None or offboarding.state is not OffboardingState.REQUESTED:
+        return
+    shown: KotaRecord | None
+    try:
+        shown = await get_record(context.kota, kind, offboarding.kota_id)
+    except KotaNotFound:
+        if _is_alive(context, offboarding):
+            raise
+        shown = None
+    if shown is not None and shown.status in LEAVING and _is_the_same_day(shown, offboarding):
+        await settle(context, kind, offboarding, OffboardingState.ACCEPTED, shown, error_code=None)
+    elif _is_alive(context, offboarding):
+        await send(context, kind, offboarding)
+    else:
+        await settle(context, kind, offboarding, OffboardingState.NEEDS_CONFIRMATION, shown, error_code=None)
+
+
+def _is_alive(context: Context, offboarding: Offboarding) -> bool:
+    return context.clock() < offboarding.confirmed_until
 
 
 def _is_the_same_day(shown: KotaRecord, offboarding: Offboarding) -> bool:

@@ -1,6 +1,7 @@
 """Previews, confirmations and cancellations over HTTP."""
 
-from datetime import date, datetime
+import time
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Response
@@ -108,10 +109,21 @@ class OffboardingOut(BaseModel):
 
 
 async def get_context(
-    caller: OffboardingCaller, sessions: SessionsDep, kota: KotaDep, lookup_key: LookupKeyDep, settings: SettingsDep
+    *,
+    caller: OffboardingCaller,
+    sessions: SessionsDep,
+    kota: KotaDep,
+    lookup_key: LookupKeyDep,
+    settings: SettingsDep,
+    now: NowDep,
 ) -> Context:
     """What an offboarding works with, on behalf of this caller."""
-    return Context(sessions, kota, lookup_key, settings.push_lease, _name(caller))
+    came_at = time.monotonic()
+
+    def clock() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - came_at)
+
+    return Context(sessions, kota, lookup_key, settings.push_lease, _name(caller), clock)
 
 
 def _name(caller: ServiceCaller) -> str:
@@ -122,20 +134,16 @@ ContextDep = Annotated[Context, Depends(get_context)]
 
 
 @router.post("/employees/{ref}/offboarding/preview", summary="Preview an employee's offboarding", responses=REFUSALS)
-async def preview_employee(
-    ref: RefPath, body: EmployeePreviewIn, context: ContextDep, now: NowDep
-) -> EmployeePreviewOut:
+async def preview_employee(ref: RefPath, body: EmployeePreviewIn, context: ContextDep) -> EmployeePreviewOut:
     """Reads it from Kota now. If any of it cannot be read there is no preview."""
-    shown = await preview(context, EMPLOYEES, ref, offboard_on=body.offboard_on, now=now)
+    shown = await preview(context, EMPLOYEES, ref, offboard_on=body.offboard_on)
     return EmployeePreviewOut.model_validate(_preview(ref, shown))
 
 
 @router.post("/employers/{ref}/offboarding/preview", summary="Preview an employer's offboarding", responses=REFUSALS)
-async def preview_employer(
-    ref: RefPath, _body: EmployerPreviewIn, context: ContextDep, now: NowDep
-) -> EmployerPreviewOut:
+async def preview_employer(ref: RefPath, _body: EmployerPreviewIn, context: ContextDep) -> EmployerPreviewOut:
     """Reads it from Kota now, for every employee too. If any of it cannot be read there is no preview."""
-    shown = await preview(context, EMPLOYERS, ref, offboard_on=None, now=now)
+    shown = await preview(context, EMPLOYERS, ref, offboard_on=None)
     return EmployerPreviewOut.model_validate(_preview(ref, shown))
 
 
@@ -156,7 +164,7 @@ def _on_the_trail(action: str, kind: str) -> Any:
     dependencies=[_on_the_trail("employee.offboard", "employee")],
 )
 async def offboard_employee(
-    ref: RefPath, body: EmployeeConfirmIn, context: ContextDep, now: NowDep, response: Response
+    ref: RefPath, body: EmployeeConfirmIn, context: ContextDep, response: Response
 ) -> OffboardingOut:
     """Ends the employee's policies. 202 if Kota's answer is not known yet: the same confirmation again finds it out."""
     given = Confirmation(
@@ -165,7 +173,7 @@ async def offboard_employee(
         offboard_reason=body.offboard_reason,
         accept_irreversible=body.accept_irreversible,
     )
-    return await _confirm(context, EMPLOYEES, ref, given, response, now=now)
+    return await _confirm(context, EMPLOYEES, ref, given, response)
 
 
 @router.post(
@@ -175,11 +183,11 @@ async def offboard_employee(
     dependencies=[_on_the_trail("employer.offboard", "employer")],
 )
 async def offboard_employer(
-    ref: RefPath, body: EmployerConfirmIn, context: ContextDep, now: NowDep, response: Response
+    ref: RefPath, body: EmployerConfirmIn, context: ContextDep, response: Response
 ) -> OffboardingOut:
     """Ends everything, for every employee, at once and for good. 202 if Kota's answer is not known yet."""
     given = Confirmation(token=body.confirmation_token, legal_name=body.confirm_legal_name)
-    return await _confirm(context, EMPLOYERS, ref, given, response, now=now)
+    return await _confirm(context, EMPLOYERS, ref, given, response)
 
 
 @router.delete(
@@ -188,16 +196,14 @@ async def offboard_employer(
     responses=REFUSALS,
     dependencies=[_on_the_trail("employee.cancel_offboarding", "employee")],
 )
-async def cancel_employee(ref: RefPath, context: ContextDep, now: NowDep) -> OffboardingOut:
+async def cancel_employee(ref: RefPath, context: ContextDep) -> OffboardingOut:
     """Until the day before it."""
-    answer = await cancel(context, ref, now=now)
+    answer = await cancel(context, ref)
     return OffboardingOut(ref=ref, kota_id=answer.id, state="cancelled", offboard_on=None)
 
 
-async def _confirm(
-    context: Context, kind: Kind, ref: str, given: Confirmation, response: Response, *, now: datetime
-) -> OffboardingOut:
-    offboarding: Offboarding = await confirm(context, kind, ref, given, now=now)
+async def _confirm(context: Context, kind: Kind, ref: str, given: Confirmation, response: Response) -> OffboardingOut:
+    offboarding: Offboarding = await confirm(context, kind, ref, given)
     accepted = offboarding.state is OffboardingState.ACCEPTED
     response.status_code = 200 if accepted else 202
     return OffboardingOut(

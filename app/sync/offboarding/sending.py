@@ -1,7 +1,6 @@
 """One call to Kota for a confirmed offboarding, and what came of it."""
 
 import json
-from datetime import datetime
 
 import structlog
 from sqlalchemy import func, update
@@ -19,7 +18,7 @@ from app.sync.status import record_status
 log = structlog.get_logger(__name__)
 
 
-async def send(context: Context, kind: Kind, offboarding: Offboarding, *, now: datetime) -> Offboarding:
+async def send(context: Context, kind: Kind, offboarding: Offboarding) -> Offboarding:
     """Call Kota once, under the record's lease, and write down what came of it."""
     log.info("sync.offboarding.sent", kind=kind.name.value, ref=offboarding.ref, by=offboarding.confirmed_by)
     try:
@@ -33,13 +32,13 @@ async def send(context: Context, kind: Kind, offboarding: Offboarding, *, now: d
     except KotaProblem as error:
         if error.may_have_happened:
             return offboarding
-        await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code, now=now)
+        await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code)
         sent = json.loads(offboarding.body or b"{}")
         raise RejectedByKota(errors=host_errors(error.errors, sent=sent), kota_trace_id=error.trace_id) from error
     except KotaError:
         # Whoever looks at open offboardings finds out what came of it.
         return offboarding
-    await settle(context, kind, offboarding, OffboardingState.ACCEPTED, answer, error_code=None, now=now)
+    await settle(context, kind, offboarding, OffboardingState.ACCEPTED, answer, error_code=None)
     return offboarding
 
 
@@ -51,12 +50,11 @@ async def settle(
     answer: KotaRecord | None,
     *,
     error_code: str | None,
-    now: datetime,
 ) -> None:
     """Write down the end of an offboarding, and the state in which Kota showed the record."""
     async with context.sessions.begin() as session:
         if answer is not None:
-            await record_status(session, kind.name, answer, now)
+            await record_status(session, kind.name, answer, context.clock())
         await session.execute(
             update(Offboarding)
             .where(Offboarding.id == offboarding.id, Offboarding.state == OffboardingState.REQUESTED)

@@ -51,8 +51,10 @@ class Confirmation:
     legal_name: str | None = None
 
 
-async def preview(context: Context, kind: Kind, ref: str, *, offboard_on: date | None, now: datetime) -> Preview:
+async def preview(context: Context, kind: Kind, ref: str, *, offboard_on: date | None) -> Preview:
     """Read what would end. KotaUnavailable if any of it cannot be read."""
+    # What is shown may change from the first read on.
+    now = context.clock()
     kota_id = await _kota_id(context, kind, ref)
     facts = await _read(context, kind, kota_id)
     shown = Shown(kind.name.value, ref, kota_id, offboard_on, facts_digest(facts))
@@ -60,7 +62,7 @@ async def preview(context: Context, kind: Kind, ref: str, *, offboard_on: date |
     return Preview(facts, token, expires_at)
 
 
-async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation, *, now: datetime) -> Offboarding:
+async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation) -> Offboarding:
     """Offboard what the token shows, if it is still so. Returns the offboarding; its state says whether Kota's answer
     is known. Raises what stands against it.
 
@@ -68,6 +70,7 @@ async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation, *
     """
     if earlier := await _confirmed_by(context, kind, ref, given.token):
         return _told_again(earlier)
+    now = context.clock()
     shown, until = check(
         given.token,
         kind=kind.name.value,
@@ -88,7 +91,7 @@ async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation, *
         if isinstance(facts, EmployerFacts) and not _is_named(facts, given.legal_name):
             raise ConfirmationInvalid("/confirm_legal_name")
         offboarding = await _write_down(context, kind, ref, kota_id, given, until=until)
-        return await send(context, kind, offboarding, now=now)
+        return await send(context, kind, offboarding)
 
 
 async def _confirmed_by(context: Context, kind: Kind, ref: str, token: str) -> Offboarding | None:
@@ -115,15 +118,15 @@ def _is_named(facts: EmployerFacts, typed: str | None) -> bool:
     return bool(name) and (typed or "").strip() == name
 
 
-async def cancel(context: Context, ref: str, *, now: datetime) -> Employee:
+async def cancel(context: Context, ref: str) -> Employee:
     """Take back an employee's offboarding; possible until the day before. Returns the employee as Kota then has it."""
     async with leased(context, EMPLOYEES, ref):
         kota_id = await _kota_id(context, EMPLOYEES, ref)
         try:
             found = await context.kota.get_employee(kota_id)
             if found.status not in LEAVING and found.offboard_on is None:
-                return await _cancelled(context, ref, found, now=now)
-            if found.status == "inactive" or found.offboard_on is None or found.offboard_on <= now.date():
+                return await _cancelled(context, ref, found)
+            if found.status == "inactive" or found.offboard_on is None or found.offboard_on <= context.clock().date():
                 raise NotCancellable
             answer = await context.kota.cancel_offboarding(kota_id, idempotency_key=str(uuid4()))
         except KotaProblem as error:
@@ -133,10 +136,10 @@ async def cancel(context: Context, ref: str, *, now: datetime) -> Employee:
         except KotaError as error:
             # It may have happened. Asking again finds that out, and does it if it has not.
             raise KotaUnavailable(retry_after=5) from error
-        return await _cancelled(context, ref, answer, now=now)
+        return await _cancelled(context, ref, answer)
 
 
-async def _cancelled(context: Context, ref: str, answer: Employee, *, now: datetime) -> Employee:
+async def _cancelled(context: Context, ref: str, answer: Employee) -> Employee:
     async with context.sessions.begin() as session:
         await session.execute(
             update(Offboarding)
@@ -147,7 +150,7 @@ async def _cancelled(context: Context, ref: str, answer: Employee, *, now: datet
             )
             .values(state=OffboardingState.CANCELLED, settled_at=func.now(), body=None)
         )
-        await record_status(session, KindName.EMPLOYEE, answer, now)
+        await record_status(session, KindName.EMPLOYEE, answer, context.clock())
         await mark_dirty(session, KindName.EMPLOYEE.value, answer.id)
     log.info("sync.offboarding.cancelled", ref=ref, by=context.caller)
     return answer
