@@ -50,5 +50,6 @@ class Offboarding(Base):
     confirmed_until: Mapped[datetime]
     """The life of the confirmation: after it nothing is sent any more."""
     error_code: Mapped[str | None]
+    """Why Kota refused it; of an open one, why it has not happened yet. None on an open one says that it may have."""
     requested_at: Mapped[datetime] = mapped_column(server_default=func.now())
     settled_at: Mapped[datetime | None]

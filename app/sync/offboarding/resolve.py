@@ -1,5 +1,6 @@
 """Offboardings whose outcome nobody learnt: look at Kota, send again while the confirmation lives, else give up."""
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.sync.at_kota import KotaRecord, get_record
 from app.sync.kinds import KINDS, LEAVING, Kind, KindName
 from app.sync.offboarding.context import Context, leased
 from app.sync.offboarding.sending import send, settle
+from app.sync.refusals import RejectedByKota
 
 log = structlog.get_logger(__name__)
 
@@ -54,9 +56,19 @@ async def _resolve(context: Context, kind: Kind, id: UUID) -> None:
     if shown is not None and shown.status in LEAVING and _is_the_same_day(shown, offboarding):
         await settle(context, kind, offboarding, OffboardingState.ACCEPTED, shown, error_code=None)
     elif _is_alive(context, offboarding):
-        await send(context, kind, offboarding)
+        await _send_again(context, kind, offboarding)
     else:
         await settle(context, kind, offboarding, OffboardingState.NEEDS_CONFIRMATION, shown, error_code=None)
+
+
+async def _send_again(context: Context, kind: Kind, offboarding: Offboarding) -> None:
+    in_doubt = offboarding.error_code is None
+    async with context.sessions.begin() as session:
+        # On disk before it is sent: from here on it may have happened.
+        session.add(offboarding)
+        offboarding.error_code = None
+    with suppress(RejectedByKota):
+        await send(context, kind, offboarding, in_doubt=in_doubt)
 
 
 def _is_alive(context: Context, offboarding: Offboarding) -> bool:

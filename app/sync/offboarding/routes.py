@@ -166,7 +166,8 @@ def _on_the_trail(action: str, kind: str) -> Any:
 async def offboard_employee(
     ref: RefPath, body: EmployeeConfirmIn, context: ContextDep, response: Response
 ) -> OffboardingOut:
-    """Ends the employee's policies. 202 if Kota's answer is not known yet: the same confirmation again finds it out."""
+    """Ends the employee's policies. 202 if Kota's answer is not known yet, or it takes no calls at the moment: the same
+    confirmation again finds it out."""
     given = Confirmation(
         token=body.confirmation_token,
         offboard_on=body.offboard_on,
@@ -185,7 +186,7 @@ async def offboard_employee(
 async def offboard_employer(
     ref: RefPath, body: EmployerConfirmIn, context: ContextDep, response: Response
 ) -> OffboardingOut:
-    """Ends everything, for every employee, at once and for good. 202 if Kota's answer is not known yet."""
+    """Ends everything, for every employee, at once and for good. 202 as for an employee."""
     given = Confirmation(token=body.confirmation_token, legal_name=body.confirm_legal_name)
     return await _confirm(context, EMPLOYERS, ref, given, response)
 

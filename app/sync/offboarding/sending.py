@@ -5,7 +5,7 @@ import json
 import structlog
 from sqlalchemy import func, update
 
-from app.kota import KotaError, KotaProblem
+from app.kota import KotaError, KotaProblem, Verdict, verdict
 from app.models import Offboarding, OffboardingState
 from app.queue.dirty import mark_dirty
 from app.sync.at_kota import KotaRecord
@@ -18,28 +18,46 @@ from app.sync.status import record_status
 log = structlog.get_logger(__name__)
 
 
-async def send(context: Context, kind: Kind, offboarding: Offboarding) -> Offboarding:
-    """Call Kota once, under the record's lease, and write down what came of it."""
+async def send(context: Context, kind: Kind, offboarding: Offboarding, *, in_doubt: bool) -> Offboarding:
+    """Call Kota once, under the record's lease, and write down what came of it.
+
+    `in_doubt` says whether an earlier attempt may have happened: then a refusal of this one says nothing, and it stays
+    open like one that was not answered. Raises RejectedByKota.
+    """
     log.info("sync.offboarding.sent", kind=kind.name.value, ref=offboarding.ref, by=offboarding.confirmed_by)
     try:
-        answer: KotaRecord
-        if kind.name is KindName.EMPLOYER:
-            answer = await context.kota.offboard_employer(offboarding.kota_id, idempotency_key=offboarding.key)
-        else:
-            answer = await context.kota.offboard_employee(
-                offboarding.kota_id, offboarding.body or b"", idempotency_key=offboarding.key
-            )
-    except KotaProblem as error:
-        if error.may_have_happened:
-            return offboarding
-        await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code)
-        sent = json.loads(offboarding.body or b"{}")
-        raise RejectedByKota(errors=host_errors(error.errors, sent=sent), kota_trace_id=error.trace_id) from error
-    except KotaError:
-        # Whoever looks at open offboardings finds out what came of it.
+        answer = await _call(context, kind, offboarding)
+    except KotaError as error:
+        in_doubt = in_doubt or error.may_have_happened
+        if isinstance(error, KotaProblem) and verdict(error) is Verdict.REJECT and not in_doubt:
+            await settle(context, kind, offboarding, OffboardingState.REFUSED, None, error_code=error.error_code)
+            sent = json.loads(offboarding.body or b"{}")
+            raise RejectedByKota(errors=host_errors(error.errors, sent=sent), kota_trace_id=error.trace_id) from error
+        # Whoever looks at open offboardings finds out what came of it, or sends it again.
+        await _keep_open(context, offboarding, error, in_doubt=in_doubt)
         return offboarding
     await settle(context, kind, offboarding, OffboardingState.ACCEPTED, answer, error_code=None)
     return offboarding
+
+
+async def _call(context: Context, kind: Kind, offboarding: Offboarding) -> KotaRecord:
+    if kind.name is KindName.EMPLOYER:
+        return await context.kota.offboard_employer(offboarding.kota_id, idempotency_key=offboarding.key)
+    return await context.kota.offboard_employee(
+        offboarding.kota_id, offboarding.body or b"", idempotency_key=offboarding.key
+    )
+
+
+async def _keep_open(context: Context, offboarding: Offboarding, error: KotaError, *, in_doubt: bool) -> None:
+    code = (error.error_code if isinstance(error, KotaProblem) else None) or type(error).__name__
+    log.warning("sync.offboarding.unresolved", kind=offboarding.kind, ref=offboarding.ref, error=code)
+    if not in_doubt:
+        async with context.sessions.begin() as session:
+            await session.execute(
+                update(Offboarding)
+                .where(Offboarding.id == offboarding.id, Offboarding.state == OffboardingState.REQUESTED)
+                .values(error_code=code)
+            )
 
 
 async def settle(

@@ -91,7 +91,7 @@ async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation) -
         if isinstance(facts, EmployerFacts) and not _is_named(facts, given.legal_name):
             raise ConfirmationInvalid("/confirm_legal_name")
         offboarding = await _write_down(context, kind, ref, kota_id, given, until=until)
-        return await send(context, kind, offboarding)
+        return await send(context, kind, offboarding, in_doubt=False)
 
 
 async def _confirmed_by(context: Context, kind: Kind, ref: str, token: str) -> Offboarding | None:
