@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.contributions.reports import record_report
 from app.db.engine import Sessions
-from app.events.telling import tell_report, tell_status
+from app.events.telling import tell_report
 from app.kota import ContributionReport, Employee, Employer, KotaClient, KotaNotFound, KotaUnreadable, RecordStatus
 from app.notifications.actions import ACTIONS, EMPLOYEE, EMPLOYER, OPERATOR, Action, actions_of, is_past
 from app.notifications.concerned import Concerned, Finder
 from app.notifications.ledger import Asking, keep_notifications
 from app.queue.dirty import Resource
-from app.sync.status import record_status
+from app.sync.telling import project_status
 
 log = structlog.get_logger(__name__)
 
@@ -137,9 +137,7 @@ class Projector:
         if isinstance(found.record, ContributionReport):
             await record_report(session, found.record)
         elif found.record is not None:
-            change = await record_status(session, resource.kind, found.record, now)
-            if change is not None and change.changed:
-                await tell_status(session, change, now=now)
+            await project_status(session, resource.kind, found.record, now=now)
         if resource.kind in ACTIONS:
             asking = Asking(resource.kind, resource.id, found.concerned, now)
             await keep_notifications(session, asking, found.actions, lookup_key=self._lookup_key)

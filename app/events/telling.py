@@ -1,7 +1,6 @@
-"""What the host is told of records and reports."""
+"""What the host is told of reports."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -10,26 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models.employer import Employer
 from app.models.outbox_message import OutboxMessage
 from app.outbox.messages import MessageType, tell_host
-from app.sync.status import StatusChange
 
-_TOLD = {"employer": MessageType.EMPLOYER_STATUS_CHANGED, "employee": MessageType.EMPLOYEE_STATUS_CHANGED}
 _REPORT = ("id", "employer_id", "external_customer_id", "period", "status", "finalized_at")
-
-
-async def tell_status(session: AsyncSession, change: StatusChange, *, now: datetime) -> None:
-    """An employer or employee has another status at Kota."""
-    await tell_host(
-        session,
-        _TOLD[change.kind.value],
-        object=f"{change.kind.value}_status/{change.ref}",
-        content={
-            "ref": change.ref,
-            "employer_ref": change.employer_ref,
-            "kota_status": change.after,
-            "kota_status_before": change.before,
-            "kota_status_at": now.isoformat(),
-        },
-    )
 
 
 async def tell_report(session: AsyncSession, report_id: str, content: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ Marks collapse: however many there are, one read that began after the last of th
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Text, bindparam, case, column, func, select
+from sqlalchemy import Text, bindparam, case, column, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,6 +35,18 @@ async def mark_dirty(session: AsyncSession, kind: str, id: str, ids: Mapping[str
     """Have one resource read again; returns the mark, its new `dirty_seq`."""
     marks = await mark_all_dirty(session, [Resource(kind, id, ids or {})])
     return marks[kind, id]
+
+
+async def read_anew(session: AsyncSession, kind: str, id: str) -> None:
+    """Have one resource read again, and drop a read that is under way: it may show what was there before, and loses
+    its lease. For whoever has just changed the resource, and written down what came of it."""
+    await mark_dirty(session, kind, id)
+    await session.execute(
+        update(KotaResource)
+        .where(KotaResource.kind == kind, KotaResource.id == id)
+        .values(lease_token=None, lease_until=None, attempts=0)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def mark_all_dirty(session: AsyncSession, resources: Iterable[Resource]) -> dict[tuple[str, str], int]:

@@ -13,7 +13,7 @@ from app.sync.kinds import Kind, KindName
 from app.sync.offboarding.context import Context
 from app.sync.refusals import RejectedByKota
 from app.sync.rejections import host_errors
-from app.sync.status import record_status
+from app.sync.telling import learn_status
 
 log = structlog.get_logger(__name__)
 
@@ -69,15 +69,16 @@ async def settle(
     *,
     error_code: str | None,
 ) -> None:
-    """Write down the end of an offboarding, and the state in which Kota showed the record."""
+    """Write down the end of an offboarding, and the state in which Kota showed the record, which the host is told."""
     async with context.sessions.begin() as session:
-        if answer is not None:
-            await record_status(session, kind.name, answer, context.clock())
+        if answer is None:
+            await mark_dirty(session, kind.name.value, offboarding.kota_id)
+        else:
+            await learn_status(session, kind.name.value, answer, now=context.clock())
         await session.execute(
             update(Offboarding)
             .where(Offboarding.id == offboarding.id, Offboarding.state == OffboardingState.REQUESTED)
             .values(state=state, settled_at=func.now(), body=None, error_code=error_code)
         )
-        await mark_dirty(session, kind.name.value, offboarding.kota_id)
     offboarding.state = state
     log.info("sync.offboarding.settled", kind=kind.name.value, ref=offboarding.ref, state=state.value)

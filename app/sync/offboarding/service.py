@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import FieldError, KotaUnavailable
 from app.kota import Employee, KotaError, KotaNotFound, KotaProblem, serialise
 from app.models import Offboarding, OffboardingState
-from app.queue.dirty import mark_dirty
 from app.sync.kinds import EMPLOYEES, LEAVING, Kind, KindName
 from app.sync.offboarding.context import Context, leased
 from app.sync.offboarding.facts import EmployerFacts, Facts, employee_facts, employer_facts, facts_digest
@@ -26,7 +25,7 @@ from app.sync.offboarding.refusals import (
 from app.sync.offboarding.sending import send
 from app.sync.offboarding.tokens import ConfirmationInvalid, Shown, check, digest_of, issue
 from app.sync.refusals import Offboarded, UnknownRecord
-from app.sync.status import record_status
+from app.sync.telling import learn_status
 
 log = structlog.get_logger(__name__)
 
@@ -141,6 +140,7 @@ async def cancel(context: Context, ref: str) -> Employee:
 
 async def _cancelled(context: Context, ref: str, answer: Employee) -> Employee:
     async with context.sessions.begin() as session:
+        await learn_status(session, KindName.EMPLOYEE.value, answer, now=context.clock())
         await session.execute(
             update(Offboarding)
             .where(
@@ -150,8 +150,6 @@ async def _cancelled(context: Context, ref: str, answer: Employee) -> Employee:
             )
             .values(state=OffboardingState.CANCELLED, settled_at=func.now(), body=None)
         )
-        await record_status(session, KindName.EMPLOYEE, answer, context.clock())
-        await mark_dirty(session, KindName.EMPLOYEE.value, answer.id)
     log.info("sync.offboarding.cancelled", ref=ref, by=context.caller)
     return answer
 

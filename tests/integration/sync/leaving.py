@@ -72,7 +72,7 @@ async def offboardings_at_kota(world: SyncWorld) -> int:
     return len([call for call in calls if call["path"].endswith("/offboard")])
 
 
-async def read_again(world: SyncWorld, kota_id: str) -> None:
-    """Have the worker read an employee."""
+async def read_again(world: SyncWorld, kota_id: str, *, kind: str = "employee") -> None:
+    """Have the worker read a record."""
     async with world.services.sessions.begin() as session:
-        await mark_dirty(session, "employee", kota_id)
+        await mark_dirty(session, kind, kota_id)
