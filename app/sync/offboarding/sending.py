@@ -1,16 +1,19 @@
 """One call to Kota for a confirmed offboarding, and what came of it."""
 
 import json
+from datetime import datetime
 
 import structlog
 from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kota import KotaError, KotaProblem, Verdict, verdict
 from app.models import Offboarding, OffboardingState
 from app.queue.dirty import mark_dirty
 from app.sync.at_kota import KotaRecord
 from app.sync.kinds import Kind, KindName
-from app.sync.offboarding.context import Context
+from app.sync.offboarding.context import Context, Held
+from app.sync.offboarding.tokens import ConfirmationInvalid
 from app.sync.refusals import RejectedByKota
 from app.sync.rejections import host_errors
 from app.sync.telling import learn_status
@@ -18,15 +21,24 @@ from app.sync.telling import learn_status
 log = structlog.get_logger(__name__)
 
 
-async def send(context: Context, kind: Kind, offboarding: Offboarding, *, in_doubt: bool) -> Offboarding:
-    """Call Kota once, under the record's lease, and write down what came of it.
+async def prepare(session: AsyncSession, context: Context, held: Held, *, until: datetime) -> None:
+    """Before anything else in the transaction that writes down what is sent next: the lease must still be ours, and
+    the confirmation hold, or nothing may be sent. Raises SyncInFlight and ConfirmationInvalid."""
+    await held.renew(session)
+    if context.clock() >= until:
+        raise ConfirmationInvalid
+
+
+async def send(context: Context, held: Held, offboarding: Offboarding, *, in_doubt: bool) -> Offboarding:
+    """Call Kota once, as long as the lease lasts, and write down what came of it.
 
     `in_doubt` says whether an earlier attempt may have happened: then a refusal of this one says nothing, and it stays
     open like one that was not answered. Raises RejectedByKota.
     """
+    kind = held.kind
     log.info("sync.offboarding.sent", kind=kind.name.value, ref=offboarding.ref, by=offboarding.confirmed_by)
     try:
-        answer = await _call(context, kind, offboarding)
+        answer = await held.answered(_call(context, kind, offboarding), operation="offboard")
     except KotaError as error:
         in_doubt = in_doubt or error.may_have_happened
         if isinstance(error, KotaProblem) and verdict(error) is Verdict.REJECT and not in_doubt:
@@ -49,14 +61,13 @@ async def _call(context: Context, kind: Kind, offboarding: Offboarding) -> KotaR
 
 
 async def _keep_open(context: Context, offboarding: Offboarding, error: KotaError, *, in_doubt: bool) -> None:
-    code = (error.error_code if isinstance(error, KotaProblem) else None) or type(error).__name__
-    log.warning("sync.offboarding.unresolved", kind=offboarding.kind, ref=offboarding.ref, error=code)
+    log.warning("sync.offboarding.unresolved", kind=offboarding.kind, ref=offboarding.ref, error=error.short_code)
     if not in_doubt:
         async with context.sessions.begin() as session:
             await session.execute(
                 update(Offboarding)
                 .where(Offboarding.id == offboarding.id, Offboarding.state == OffboardingState.REQUESTED)
-                .values(error_code=code)
+                .values(error_code=error.short_code)
             )
 
 

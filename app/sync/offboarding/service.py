@@ -13,7 +13,7 @@ from app.errors import FieldError, KotaUnavailable
 from app.kota import Employee, KotaError, KotaNotFound, KotaProblem, serialise
 from app.models import Offboarding, OffboardingState
 from app.sync.kinds import EMPLOYEES, LEAVING, Kind, KindName
-from app.sync.offboarding.context import Context, leased
+from app.sync.offboarding.context import Context, Held, leased
 from app.sync.offboarding.facts import EmployerFacts, Facts, employee_facts, employer_facts, facts_digest
 from app.sync.offboarding.refusals import (
     IrreversibleNotAccepted,
@@ -22,7 +22,7 @@ from app.sync.offboarding.refusals import (
     NotCancellable,
     PreviewChanged,
 )
-from app.sync.offboarding.sending import send
+from app.sync.offboarding.sending import prepare, send
 from app.sync.offboarding.tokens import ConfirmationInvalid, Shown, check, digest_of, issue
 from app.sync.refusals import Offboarded, UnknownRecord
 from app.sync.telling import learn_status
@@ -80,7 +80,7 @@ async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation) -
     )
     if given.offboard_on is not None and given.offboard_on <= now.date() and not given.accept_irreversible:
         raise IrreversibleNotAccepted(errors=[FieldError("/accept_irreversible", "must be true for this day")])
-    async with leased(context, kind, ref):
+    async with leased(context, kind, ref) as held:
         kota_id = await _kota_id(context, kind, ref)
         facts = await _read(context, kind, kota_id)
         if kota_id != shown.kota_id or facts_digest(facts) != shown.digest:
@@ -89,8 +89,8 @@ async def confirm(context: Context, kind: Kind, ref: str, given: Confirmation) -
             raise Offboarded
         if isinstance(facts, EmployerFacts) and not _is_named(facts, given.legal_name):
             raise ConfirmationInvalid("/confirm_legal_name")
-        offboarding = await _write_down(context, kind, ref, kota_id, given, until=until)
-        return await send(context, kind, offboarding, in_doubt=False)
+        offboarding = await _write_down(context, held, kota_id, given, until=until)
+        return await send(context, held, offboarding, in_doubt=False)
 
 
 async def _confirmed_by(context: Context, kind: Kind, ref: str, token: str) -> Offboarding | None:
@@ -119,7 +119,7 @@ def _is_named(facts: EmployerFacts, typed: str | None) -> bool:
 
 async def cancel(context: Context, ref: str) -> Employee:
     """Take back an employee's offboarding; possible until the day before. Returns the employee as Kota then has it."""
-    async with leased(context, EMPLOYEES, ref):
+    async with leased(context, EMPLOYEES, ref) as held:
         kota_id = await _kota_id(context, EMPLOYEES, ref)
         try:
             found = await context.kota.get_employee(kota_id)
@@ -127,7 +127,10 @@ async def cancel(context: Context, ref: str) -> Employee:
                 return await _cancelled(context, ref, found)
             if found.status == "inactive" or found.offboard_on is None or found.offboard_on <= context.clock().date():
                 raise NotCancellable
-            answer = await context.kota.cancel_offboarding(kota_id, idempotency_key=str(uuid4()))
+            async with context.sessions.begin() as session:
+                await held.renew(session)
+            cancelling = context.kota.cancel_offboarding(kota_id, idempotency_key=str(uuid4()))
+            answer = await held.answered(cancelling, operation="cancel_offboarding")
         except KotaProblem as error:
             if error.status == 400:
                 raise NotCancellable(kota_trace_id=error.trace_id) from error
@@ -183,9 +186,9 @@ def _first(group: ExceptionGroup[KotaError]) -> KotaError:
 
 
 async def _write_down(
-    context: Context, kind: Kind, ref: str, kota_id: str, given: Confirmation, *, until: datetime
+    context: Context, held: Held, kota_id: str, given: Confirmation, *, until: datetime
 ) -> Offboarding:
-    """On disk with its key, before it is sent."""
+    """On disk with its key, before it is sent. Reading took its time: the lease and the token must still hold."""
     body = None
     if given.offboard_on is not None:
         # Kota's format is a date-time although it means a day (Kota's OpenAPI).
@@ -193,8 +196,8 @@ async def _write_down(
             {"offboard_on": f"{given.offboard_on.isoformat()}T00:00:00Z", "offboard_reason": given.offboard_reason}
         )
     offboarding = Offboarding(
-        kind=kind.name.value,
-        ref=ref,
+        kind=held.kind.name.value,
+        ref=held.ref,
         kota_id=kota_id,
         offboard_on=given.offboard_on,
         body=body,
@@ -205,6 +208,7 @@ async def _write_down(
     )
     try:
         async with context.sessions.begin() as session:
+            await prepare(session, context, held, until=until)
             session.add(offboarding)
     except IntegrityError:
         # The same confirmation, twice at once: the other was first.
