@@ -1,6 +1,6 @@
 """Employees, each of one employer."""
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
@@ -26,3 +26,9 @@ class Employee(SyncedRecord, Base):
     employer_ref: Mapped[str] = mapped_column(ForeignKey("employers.ref"))
     external_customer_id: Mapped[str | None]
     """The employer-of-record's own id of its customer. Plain, since it decides who may see what."""
+
+
+ERASED_DIGEST = b""
+"""In the place of the digest of what was desired: equal to that of no record, so that an erased row is known by it."""
+IS_TOMBSTONE: ColumnElement[bool] = Employee.desired_digest == ERASED_DIGEST
+"""People whose data was erased, and of whom the host has said nothing since."""

@@ -28,6 +28,7 @@ class SyncedRecord(Leased):
     kota_status: Mapped[str | None]
     """As Kota last showed it; an open set. Written from Kota's answers only, never by a push."""
     kota_status_at: Mapped[datetime | None]
+    """When Kota was first seen to show it."""
 
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     """Rises with every accepted change of `desired`."""

@@ -14,14 +14,13 @@ from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.errors import Conflict, NotFound, SyncInFlight
 from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, SessionGrant
+from app.models.employee import ERASED_DIGEST, IS_TOMBSTONE
 from app.models.kota_event import locked_in_order
 from app.privacy.holdings import events_of
 
 log = structlog.get_logger(__name__)
 
 INACTIVE = "inactive"
-ERASED_DIGEST = b""
-"""In the place of the digest of what was desired: equal to that of no record, so that an erased row is known by it."""
 NOBODY = "erased"
 BATCH = 100
 
@@ -92,9 +91,8 @@ async def _leavers(sessions: Sessions, *, after: timedelta, beyond: str) -> list
             select(Employee.ref)
             .where(
                 Employee.kota_status == INACTIVE,
-                # When Kota last said so, since an inactive record is read again only if Kota has news of it.
                 Employee.kota_status_at < func.now() - after,
-                Employee.desired_digest != ERASED_DIGEST,
+                ~IS_TOMBSTONE,
                 Employee.ref > beyond,
             )
             .order_by(Employee.ref)

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, select, update
+from sqlalchemy import DateTime, Text, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Employee, Employer
@@ -80,9 +80,12 @@ def _update(kind: KindName, condition: Any) -> Any:
         .cte("locked")
     )
     employer_ref = table.c.employer_ref if kind is KindName.EMPLOYEE else table.c.ref
+    status, now = bindparam("status", type_=Text), bindparam("now", type_=DateTime(timezone=True))
+    # The data of a leaver is erased so long after it: a read that finds nothing new must not begin that time again.
+    since = case((locked.c.before == status, func.coalesce(table.c.kota_status_at, now)), else_=now)
     return (
         update(table)
         .where(table.c.ref == locked.c.ref)
-        .values(kota_status=bindparam("status", type_=Text), kota_status_at=bindparam("now"))
+        .values(kota_status=status, kota_status_at=since)
         .returning(table.c.ref, locked.c.before, employer_ref.label("employer_ref"))
     )

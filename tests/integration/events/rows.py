@@ -17,7 +17,7 @@ def event(number: int, type: str, **data: Any) -> dict[str, Any]:
 
 async def add_people(stack: Stack, *, external_customer: str | None = None) -> None:
     """An employer `acme` and its employee `mary`, both at Kota."""
-    record = {"desired": {}, "desired_digest": b""}
+    record = {"desired": {}, "desired_digest": b"d"}
     async with stack.sessions.begin() as session:
         session.add(Employer(ref="acme", kota_id=EMPLOYER_ID, **record))
         await session.flush()

@@ -19,7 +19,7 @@ from tests.integration.stack import LOOKUP_KEY, NOW, Stack
 
 async def add_strangers(stack: Stack) -> None:
     """Another company and its employee, neither of them at Kota yet."""
-    record = {"desired": {}, "desired_digest": b""}
+    record = {"desired": {}, "desired_digest": b"d"}
     async with stack.sessions.begin() as session:
         session.add(Employer(ref="stranger-co", **record))
         await session.flush()

@@ -25,7 +25,7 @@ def _at_kota(ref: str, kota_id: str) -> dict[str, Any]:
         "kota_id": kota_id,
         "kota_status": "active",
         "desired": {},
-        "desired_digest": b"",
+        "desired_digest": b"d",
         "state": SyncState.SYNCED,
     }
 
