@@ -23,6 +23,13 @@ _PASSING_STATES = {
     "55P03",  # A lock was not to be had in time.
 }
 
+_IN_THE_WAY = {
+    "40001",  # Another transaction changed the same rows.
+    "40P01",  # A deadlock.
+    "55P03",  # A lock was not to be had in time.
+    "57014",  # The statement took too long, as one that waits does.
+}
+
 
 def is_database_lost(error: BaseException) -> bool:
     """Whether the database is out of reach, restarting, overloaded or busy, so that the same may succeed later."""
@@ -30,3 +37,9 @@ def is_database_lost(error: BaseException) -> bool:
         return isinstance(error, DATABASE_ERRORS)
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return error.connection_invalidated or state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
+
+
+def concerns_one(error: BaseException) -> bool:
+    """Whether this transaction alone failed, refused or for another's sake, and the next may succeed at once."""
+    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+    return state in _IN_THE_WAY or not is_database_lost(error)

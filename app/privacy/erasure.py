@@ -7,22 +7,26 @@ about our copy.
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ARRAY, Text, any_, delete, false, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
+from app.db.faults import DATABASE_ERRORS, concerns_one
 from app.errors import Conflict, NotFound, SyncInFlight
 from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, SessionGrant
 from app.models.employee import ERASED_DIGEST, IS_TOMBSTONE
 from app.models.kota_event import locked_in_order
 from app.privacy.holdings import events_of
+from app.queue.reports import report
 
 log = structlog.get_logger(__name__)
 
 INACTIVE = "inactive"
 NOBODY = "erased"
 BATCH = 100
+ERASE_LEAVERS = "erase leavers"
+"""The periodic task."""
 
 
 class UnknownEmployee(NotFound):
@@ -39,26 +43,51 @@ class StillCovered(Conflict):
 
 async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -> None:
     """Doing it again changes nothing. UnknownEmployee, StillCovered or SyncInFlight if it cannot be."""
-    employee = await session.get(Employee, ref, with_for_update=True)
-    if employee is None:
-        raise UnknownEmployee
-    if employee.kota_status != INACTIVE or employee.kota_id is None:
-        raise StillCovered
-    if await session.scalar(select(Employee.lease_until > func.now()).where(Employee.ref == ref)):
-        raise SyncInFlight(retry_after=5)
-    employee.desired, employee.desired_digest, employee.synced = {}, ERASED_DIGEST, None
-    employee.push_key = employee.push_body = employee.error_fields = None
-    employee.next_attempt_at = None
+    kota_id = await _kota_id(session, ref)
+    # Before the record: whoever ends a read, routes or replays locks events first as well.
+    events = (await session.scalars(select(locked_in_order(events_of(kota_id)).c.id))).all()
+    await _lock(session, ref)
+    await session.execute(
+        update(Employee)
+        .where(Employee.ref == ref)
+        .values(
+            desired={},
+            desired_digest=ERASED_DIGEST,
+            synced=None,
+            push_key=None,
+            push_body=None,
+            error_fields=None,
+            next_attempt_at=None,
+        )
+    )
     # The events stay, as the record that they came; of what they said nothing does.
-    locked = locked_in_order(events_of(employee.kota_id))
-    emptied = update(KotaEvent).where(KotaEvent.id == locked.c.id).values(body=keyring.encrypt(b"{}"))
-    await session.execute(emptied.execution_options(synchronize_session=False))
-    await _erase_notifications(session, employee.kota_id)
+    locked = KotaEvent.id == any_(literal(events, ARRAY(Text)))
+    await session.execute(update(KotaEvent).where(locked).values(body=keyring.encrypt(b"{}")))
+    await _erase_notifications(session, kota_id)
     theirs = (Offboarding.kind == "employee") & (Offboarding.ref == ref)
     await session.execute(update(Offboarding).where(theirs).values(body=None))
     await session.execute(update(SessionGrant).where(SessionGrant.employee_ref == ref).values(subject=NOBODY))
-    await session.flush()
     log.info("privacy.employee.erased", employee_ref=ref)
+
+
+async def _kota_id(session: AsyncSession, ref: str) -> str:
+    """Once there is one, it never changes."""
+    found = (await session.execute(select(Employee.kota_id).where(Employee.ref == ref))).one_or_none()
+    if found is None:
+        raise UnknownEmployee
+    if found.kota_id is None:
+        raise StillCovered
+    return str(found.kota_id)
+
+
+async def _lock(session: AsyncSession, ref: str) -> None:
+    held = func.coalesce(Employee.lease_until > func.now(), false())
+    record = select(Employee.kota_status, held.label("is_held")).where(Employee.ref == ref)
+    row = (await session.execute(record.with_for_update())).one()
+    if row.kota_status != INACTIVE:
+        raise StillCovered
+    if row.is_held:
+        raise SyncInFlight(retry_after=5)
 
 
 async def _erase_notifications(session: AsyncSession, kota_id: str) -> None:
@@ -71,18 +100,32 @@ async def _erase_notifications(session: AsyncSession, kota_id: str) -> None:
 
 
 async def erase_leavers(sessions: Sessions, *, after: timedelta, keyring: Keyring) -> int:
-    """Erase everybody whom Kota has shown as inactive for that long; how many there were. Each in a transaction."""
+    """Erase everybody whom Kota has shown as inactive for that long; how many there were. Each in a transaction.
+
+    Who cannot be erased now is left for the next time. Raises what the database does where it is gone.
+    """
     erased, last = 0, ""
     while refs := await _leavers(sessions, after=after, beyond=last):
         for ref in refs:
-            async with sessions.begin() as session:
-                try:
-                    await erase_employee(session, ref, keyring=keyring)
-                    erased += 1
-                except Conflict as error:
-                    log.info("privacy.employee.kept", employee_ref=ref, code=error.code)
+            erased += await _erase_leaver(sessions, ref, keyring=keyring)
         last = refs[-1]
     return erased
+
+
+async def _erase_leaver(sessions: Sessions, ref: str, *, keyring: Keyring) -> bool:
+    try:
+        async with sessions.begin() as session:
+            await erase_employee(session, ref, keyring=keyring)
+    except Conflict as error:
+        log.info("privacy.employee.kept", employee_ref=ref, code=error.code)
+        return False
+    except DATABASE_ERRORS as error:
+        if not concerns_one(error):
+            raise
+        log.warning("privacy.employee.failed", employee_ref=ref)
+        report("privacy.leavers.failed", error, name=ERASE_LEAVERS)
+        return False
+    return True
 
 
 async def _leavers(sessions: Sessions, *, after: timedelta, beyond: str) -> list[str]:

@@ -7,7 +7,7 @@ import structlog
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
-from app.privacy.erasure import erase_leavers
+from app.privacy.erasure import ERASE_LEAVERS, erase_leavers
 from app.queue.periodic import Periodic
 
 log = structlog.get_logger(__name__)
@@ -20,4 +20,4 @@ def privacy_periodic(*, sessions: Sessions, keyring: Keyring, after: timedelta) 
         erased = await erase_leavers(sessions, after=after, keyring=keyring)
         log.info("privacy.leavers.erased", count=erased)
 
-    return [Periodic(name="erase leavers", every=timedelta(days=1), run=erase)]
+    return [Periodic(name=ERASE_LEAVERS, every=timedelta(days=1), run=erase)]
