@@ -14,7 +14,7 @@ from app.db.engine import Sessions
 from app.events.telling import tell_report
 from app.kota import ContributionReport, Employee, Employer, KotaClient, KotaNotFound, KotaUnreadable, RecordStatus
 from app.notifications.actions import ACTIONS, EMPLOYEE, EMPLOYER, OPERATOR, Action, actions_of, is_past
-from app.notifications.concerned import Concerned, Finder
+from app.notifications.concerned import Concerned, Finder, is_tombstone
 from app.notifications.ledger import Asking, keep_notifications
 from app.queue.dirty import Resource
 from app.sync.telling import project_status
@@ -131,18 +131,25 @@ class Projector:
         concerned = await self._finder.find(resource.kind, content, resource.ids) if actions else Concerned()
         return Found(resource, content, record, actions, concerned)
 
-    async def project(self, session: AsyncSession, found: Found, *, now: datetime) -> None:
-        """Write what was found, in the transaction that settles the resource."""
+    async def project(self, session: AsyncSession, found: Found, *, now: datetime) -> Found:
+        """Write what was found, in the transaction that settles the resource.
+
+        Returns as much of it as was written: of a person who was erased, nothing.
+        """
         resource = found.resource
         if isinstance(found.record, ContributionReport):
             await record_report(session, found.record)
         elif found.record is not None:
             await project_status(session, resource.kind, found.record, now=now)
         if resource.kind in ACTIONS:
+            employee_id = found.concerned.employee_id or resource.ids.get("employee_id")
+            if await is_tombstone(session, employee_id):
+                found = Found(resource, None, None, (), Concerned())
             asking = Asking(resource.kind, resource.id, found.concerned, now)
             await keep_notifications(session, asking, found.actions, lookup_key=self._lookup_key)
         if resource.kind == "contribution_report" and status_of(found.content) == "finalized":
             await tell_report(session, resource.id, found.content or {})
+        return found
 
     async def _quote_expiry(self, intent_id: str) -> Any:
         try:

@@ -146,9 +146,9 @@ class Reader:
         try:
             async with self._sessions.begin() as session:
                 done = await finish_events(session, job)
-                await self._projector.project(session, found, now=now)
+                kept = await self._projector.project(session, found, now=now)
                 looks = self._reading.looks
-                again = look_again(found, looks=looks, known_since=job.known_since, now=now)
+                again = look_again(kept, looks=looks, known_since=job.known_since, now=now)
                 await settle(session, job, kota_status=status_of(content), look_again=again)
                 step.debug("events.resource.projected")
         except Lost:

@@ -11,6 +11,8 @@ from app.db.base import Base
 from app.db.encryption import EncryptedText
 
 SEEN_BYTES = 32
+ERASED_CONTENT = b""
+"""In the place of the digest: the texts were erased with a person, and the host is told so."""
 
 
 class NotificationAudience(StrEnum):

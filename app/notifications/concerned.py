@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
 from app.kota import KotaClient, KotaNotFound, KotaUnreadable
-from app.models.employee import Employee
+from app.models.employee import IS_TOMBSTONE, Employee
 from app.models.employer import Employer
 from app.models.kota_resource import KotaResource
 
@@ -105,6 +105,15 @@ class Finder:
         if found is None or content.get("id", id) != id:
             raise KotaUnreadable(f"GET {path}", f"no {member}")
         return found
+
+
+async def is_tombstone(session: AsyncSession, employee_id: str | None) -> bool:
+    """Whether the data of this employee was erased here: then nothing is kept or told of them any more.
+
+    Whoever erases it just now waits for us, or we for them. Ask before anything is written that the erasure takes away.
+    """
+    found = select(IS_TOMBSTONE).where(Employee.kota_id == employee_id).with_for_update(read=True, key_share=True)
+    return employee_id is not None and bool(await session.scalar(found))
 
 
 async def _known_employee(session: AsyncSession, employee_id: str) -> Concerned | None:

@@ -1,10 +1,9 @@
 """Open, update, close and expire notifications, and tell the host of each change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +14,8 @@ from app.models.employer import Employer
 from app.models.notification import Notification, NotificationDismissal, NotificationState
 from app.notifications.actions import Action, is_past
 from app.notifications.concerned import Concerned
-from app.outbox.messages import MessageType, tell_host
+from app.outbox.messages import MessageType
+from app.outbox.notifications import ref_of, tell_notification
 from app.queue.turns import take_turns
 
 OPEN, CLOSED, EXPIRED = NotificationState.OPEN, NotificationState.CLOSED, NotificationState.EXPIRED
@@ -77,7 +77,7 @@ async def _keep(
         notification.state, notification.opened_at, notification.closed_at = OPEN, asking.now, None
     await session.flush()
     told = MessageType.NOTIFICATION_UPDATED if was_open else MessageType.NOTIFICATION_OPENED
-    await _tell(session, notification, told)
+    await tell_notification(session, notification, told)
 
 
 def _write(notification: Notification, action: Action, concerned: Concerned, digest: bytes) -> None:
@@ -112,46 +112,7 @@ async def expire_notifications(session: AsyncSession, *, now: datetime, limit: i
 async def _end(session: AsyncSession, notification: Notification, state: NotificationState, *, now: datetime) -> None:
     notification.state, notification.closed_at = state, now
     await session.flush()
-    await _tell(session, notification, MessageType.NOTIFICATION_CLOSED)
-
-
-def told_as(notification_id: UUID) -> str:
-    """The object that the host is told of: one for each notification."""
-    return f"notification/{notification_id}"
-
-
-async def _tell(session: AsyncSession, notification: Notification, type: MessageType) -> None:
-    await tell_host(
-        session,
-        type,
-        object=told_as(notification.id),
-        content=await _content(session, notification),
-    )
-
-
-async def _content(session: AsyncSession, notification: Notification) -> Mapping[str, Any]:
-    """The whole notification, with the host's own references where it has them."""
-    return {
-        "id": str(notification.id),
-        "state": notification.state.value,
-        "audience": notification.audience.value,
-        "title": notification.title,
-        "body": notification.body,
-        "due_on": notification.due_on.isoformat() if notification.due_on else None,
-        "code": notification.code,
-        "opened_at": notification.opened_at.astimezone(UTC).isoformat(),
-        "closed_at": notification.closed_at.astimezone(UTC).isoformat() if notification.closed_at else None,
-        "employer_ref": await _ref(session, Employer, notification.kota_employer_id),
-        "employee_ref": await _ref(session, Employee, notification.kota_employee_id),
-        "external_customer_id": notification.external_customer_id,
-        "kota": {
-            "kind": notification.kind,
-            "id": notification.resource_id,
-            "action": notification.action,
-            "employer_id": notification.kota_employer_id,
-            "employee_id": notification.kota_employee_id,
-        },
-    }
+    await tell_notification(session, notification, MessageType.NOTIFICATION_CLOSED)
 
 
 async def _refs(session: AsyncSession, concerned: Concerned) -> Sequence[str | None]:
@@ -162,19 +123,12 @@ async def _refs(session: AsyncSession, concerned: Concerned) -> Sequence[str | N
     """
     refs = []
     for model, kota_id in ((Employer, concerned.employer_id), (Employee, concerned.employee_id)):
-        ref = await _ref(session, model, kota_id)
+        ref = await ref_of(session, model, kota_id)
         if ref is None and kota_id is not None:
             await take_turns(session, [kota_id])
-            ref = await _ref(session, model, kota_id)
+            ref = await ref_of(session, model, kota_id)
         refs.append(ref)
     return refs
-
-
-async def _ref(session: AsyncSession, model: type[Employer | Employee], kota_id: str | None) -> str | None:
-    if kota_id is None:
-        # Compared with None, it would be that of any record which Kota has no id of yet, of whichever company.
-        return None
-    return await session.scalar(select(model.ref).where(model.kota_id == kota_id))
 
 
 def _digest(action: Action, concerned: Concerned, refs: Sequence[str | None], *, lookup_key: bytes) -> bytes:

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.engine import Sessions
 from app.db.pruning import CHUNK, prune
 from app.models.notification import Notification, NotificationState
-from app.notifications.ledger import told_as
 from app.outbox.messages import forget_messages
+from app.outbox.notifications import told_as
 
 log = structlog.get_logger(__name__)
 

@@ -7,17 +7,18 @@ about our copy.
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import ARRAY, Text, any_, delete, false, func, literal, select, update
+from sqlalchemy import ARRAY, Text, any_, false, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.db.faults import DATABASE_ERRORS, concerns_one
 from app.errors import Conflict, NotFound, SyncInFlight
-from app.models import Employee, KotaEvent, Notification, Offboarding, OutboxMessage, SessionGrant
+from app.models import Employee, KotaEvent, Offboarding, SessionGrant
 from app.models.employee import ERASED_DIGEST, IS_TOMBSTONE
 from app.models.kota_event import locked_in_order
 from app.privacy.holdings import events_of
+from app.privacy.notifications import erase_notifications, stop_polls
 from app.queue.reports import report
 
 log = structlog.get_logger(__name__)
@@ -63,10 +64,12 @@ async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -
     # The events stay, as the record that they came; of what they said nothing does.
     locked = KotaEvent.id == any_(literal(events, ARRAY(Text)))
     await session.execute(update(KotaEvent).where(locked).values(body=keyring.encrypt(b"{}")))
-    await _erase_notifications(session, kota_id)
+    asking = await erase_notifications(session, kota_id)
     theirs = (Offboarding.kind == "employee") & (Offboarding.ref == ref)
     await session.execute(update(Offboarding).where(theirs).values(body=None))
     await session.execute(update(SessionGrant).where(SessionGrant.employee_ref == ref).values(subject=NOBODY))
+    # After the rest, as the end of a read does.
+    await stop_polls(session, kota_id, asking)
     log.info("privacy.employee.erased", employee_ref=ref)
 
 
@@ -88,15 +91,6 @@ async def _lock(session: AsyncSession, ref: str) -> None:
         raise StillCovered
     if row.is_held:
         raise SyncInFlight(retry_after=5)
-
-
-async def _erase_notifications(session: AsyncSession, kota_id: str) -> None:
-    theirs = Notification.kota_employee_id == kota_id
-    messages = select(func.concat("notification/", Notification.id)).where(theirs)
-    # Gone, and not emptied: a message without its content could be told again, and would say that there is nothing.
-    # What was delivered goes as well, since nothing prunes it once its notification is gone.
-    await session.execute(delete(OutboxMessage).where(OutboxMessage.object.in_(messages)))
-    await session.execute(delete(Notification).where(theirs))
 
 
 async def erase_leavers(sessions: Sessions, *, after: timedelta, keyring: Keyring) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, and_, or_, select, tuple_
 
-from app.models import KotaEvent, KotaResource
+from app.models import KotaEvent, KotaResource, Notification
 
 ERASED = {
     "employees.desired",
@@ -34,6 +34,15 @@ KEPT: Mapping[str, str] = {
 
 def events_of(kota_id: str) -> ColumnElement[bool]:
     """Events about this employee, or about a resource of theirs."""
-    theirs = select(KotaResource.kind, KotaResource.id).where(KotaResource.path_params["employee_id"].astext == kota_id)
+    key = tuple_(KotaEvent.resource_kind, KotaEvent.resource_id)
     itself = and_(KotaEvent.resource_kind == "employee", KotaEvent.resource_id == kota_id)
-    return or_(itself, tuple_(KotaEvent.resource_kind, KotaEvent.resource_id).in_(theirs))
+    named = select(KotaResource.kind, KotaResource.id).where(names(kota_id))
+    # Whom a resource asks for something may be known from its parent only.
+    asking = select(Notification.kind, Notification.resource_id).where(Notification.kota_employee_id == kota_id)
+    return or_(itself, key.in_(named), key.in_(asking))
+
+
+def names(kota_id: str) -> ColumnElement[bool]:
+    """Resources that were told along with this employee."""
+    named: ColumnElement[bool] = KotaResource.path_params["employee_id"].astext == kota_id
+    return named

@@ -37,7 +37,7 @@ async def fill(app: RunningApp, **mary: Any) -> None:
             id=f"evt_{number}", type="x", version="v2", body=body, resource_kind=kind, resource_id=resource
         )
 
-    asked = {"audience": "employee", "kota_employee_id": "ee_mary", "title": NAME, "body": NAME, "content_digest": b""}
+    asked = {"audience": "employee", "kota_employee_id": "ee_mary", "title": NAME, "body": NAME, "content_digest": b"d"}
     person = {"first_name": NAME, "national_tax_id": NAME}
     errors = [{"pointer": "/", "message": NAME}]
     record = {"desired": person, "synced": person, "push_body": NAME.encode(), "error_fields": errors}
@@ -71,7 +71,7 @@ async def fill(app: RunningApp, **mary: Any) -> None:
 
 @pytest.mark.threat(15)
 @pytest.mark.parametrize("state", OutboxState)
-async def test_what_the_host_was_told_or_not_told_yet_goes_as_well(
+async def test_what_the_host_was_told_or_not_told_yet_goes_as_well_but_that_it_is_over(
     app: RunningApp, host: Host, state: OutboxState
 ) -> None:
     await fill(app)
@@ -79,9 +79,12 @@ async def test_what_the_host_was_told_or_not_told_yet_goes_as_well(
     async with services.sessions.begin() as session:
         await session.execute(update(OutboxMessage).values(state=state))
     assert (await app.http.delete(MARY, headers=host.service)).status_code == 204
-    replay = f"/internal/outbox/notification/{WAITING}/replay"
-    assert (await app.http.post(replay, headers=host.service)).status_code == 404
-    assert (await app.http.get("/internal/outbox", headers=host.service)).json()["items"] == []
+    async with services.sessions() as session:
+        [told] = (await session.scalars(select(OutboxMessage))).all()
+    assert (told.object, told.type, told.version) == (f"notification/{WAITING}", "notification.closed", 2)
+    assert told.state is OutboxState.PENDING
+    assert NAME not in json.dumps(told.content)
+    assert told.content["employee_ref"] == "mary"
 
 
 async def plain_of(app: RunningApp) -> str:
