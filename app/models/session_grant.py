@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base
 from app.db.encryption import EncryptedText
 
+SERVICE = "service:"
+"""How the subject begins where a service asked, and the name of its key follows."""
+
 
 class SessionGrant(Base):
     """Who asked, for whom, when, and until when it is good."""

@@ -14,17 +14,17 @@ from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.db.faults import DATABASE_ERRORS, concerns_one
 from app.errors import Conflict, NotFound, SyncInFlight
-from app.models import Employee, KotaEvent, Offboarding, SessionGrant
+from app.models import Employee, KotaEvent, Offboarding
 from app.models.employee import ERASED_DIGEST, IS_TOMBSTONE
 from app.models.kota_event import locked_in_order
 from app.privacy.holdings import events_of
 from app.privacy.notifications import erase_notifications, stop_polls
+from app.privacy.sessions import erase_sessions
 from app.queue.reports import report
 
 log = structlog.get_logger(__name__)
 
 INACTIVE = "inactive"
-NOBODY = "erased"
 BATCH = 100
 ERASE_LEAVERS = "erase leavers"
 """The periodic task."""
@@ -67,7 +67,7 @@ async def erase_employee(session: AsyncSession, ref: str, *, keyring: Keyring) -
     asking = await erase_notifications(session, kota_id)
     theirs = (Offboarding.kind == "employee") & (Offboarding.ref == ref)
     await session.execute(update(Offboarding).where(theirs).values(body=None))
-    await session.execute(update(SessionGrant).where(SessionGrant.employee_ref == ref).values(subject=NOBODY))
+    await erase_sessions(session, ref, keyring=keyring)
     # After the rest, as the end of a read does.
     await stop_polls(session, kota_id, asking)
     log.info("privacy.employee.erased", employee_ref=ref)

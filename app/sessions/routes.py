@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.auth.callers import SessionsCaller, User
 from app.auth.frontend_tokens import FrontendUser
+from app.models.session_grant import SERVICE
 from app.services import Services
 from app.sessions.grants import Audience, AudienceNotGranted, SessionRequest
 from app.sessions.promptly import AnswerByDep, PromptRoute
@@ -135,7 +136,7 @@ async def create_session_for(
 ) -> SessionOut:
     """As `POST /sessions`, with the identity in the body: the service key vouches for it."""
     request = SessionRequest(
-        subject=f"service:{caller.name}",
+        subject=f"{SERVICE}{caller.name}",
         audience=body.audience,
         employer_ref=body.employer_ref,
         employee_ref=body.employee_ref,
