@@ -31,6 +31,24 @@ KEPT: Mapping[str, str] = {
 }
 """Encrypted, and not erased with a person; why."""
 
+EXPORTED: Mapping[str, str] = {
+    "employees": "employee",
+    "session_grants": "sessions",
+    "notifications": "notifications",
+    "kota_events": "events",
+    "contribution_lines": "contribution_lines",
+    "offboardings": "offboardings",
+}
+"""Tables that are shown to the person who asks, and under what name."""
+
+NOT_EXPORTED: Mapping[str, str] = {
+    "employers": "a company, and the contact that it names",
+    "outbox_messages": "what the host is told of notifications, which are shown themselves",
+    "batch_lines": "why lines of an upload were refused, for whoever sent it; gone after RETAIN_BATCH_LINES",
+    "dead_letters": "belongs to nobody that we could tell; gone after RETAIN_DEAD_LETTERS",
+}
+"""The others; why."""
+
 
 def events_of(kota_id: str) -> ColumnElement[bool]:
     """Events about this employee, or about a resource of theirs."""

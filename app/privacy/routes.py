@@ -1,6 +1,6 @@
 """Personal data of one employee: shown and erased, on demand, by whoever holds a key with the scope `admin`."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,9 +18,10 @@ router = new_router(prefix="/internal/employees/{ref}/personal-data", tags=["per
 
 
 class HeldSession(BaseModel):
-    """An embed or hosted session that was opened for the person."""
+    """An embed or hosted session that the person had, as an employee or for their employer."""
 
     subject: str
+    audience: str
     granted_at: datetime
     expires_at: datetime
 
@@ -42,6 +43,37 @@ class HeldEvent(BaseModel):
     body: Any
 
 
+class HeldLine(BaseModel):
+    """What payroll deducts or pays for the person."""
+
+    id: str
+    report_id: str
+    reporting_month: date
+    payer: str
+    category: str
+    member_type: str
+    type: str
+    amount: str
+    currency: str
+    adjustment: bool
+    adjustment_for: str | None
+    cover_from: date
+    cover_to: date
+    policy_id: str | None
+    note: str | None
+
+
+class HeldOffboarding(BaseModel):
+    """An offboarding of the person that somebody confirmed. `reason` is kept until Kota's answer is known."""
+
+    state: str
+    offboard_on: date | None
+    reason: str | None
+    confirmed_by: str
+    requested_at: datetime
+    settled_at: datetime | None
+
+
 class HeldChange(BaseModel):
     """Who changed the record."""
 
@@ -58,6 +90,8 @@ class PersonalData(BaseModel):
     sessions: list[HeldSession]
     notifications: list[HeldNotification]
     events: list[HeldEvent]
+    contribution_lines: list[HeldLine]
+    offboardings: list[HeldOffboarding]
     changes: list[HeldChange]
 
 
@@ -65,7 +99,8 @@ class PersonalData(BaseModel):
 async def get_personal_data(
     ref: RefPath, caller: AdminCaller, session: SessionDep, keyring: KeyringDep, request_id: RequestIdDep
 ) -> PersonalData:
-    """The one answer with personal data in it. That it was asked for is on the audit trail."""
+    """The one answer with all of it; what else names people are previews of offboardings and breakdowns of reports.
+    That it was asked for is on the audit trail."""
     held = await export_employee(session, ref, keyring=keyring)
     await record(session, caller, action="employee.export", subject=f"employee:{ref}", request_id=request_id)
     return PersonalData.model_validate(held)

@@ -1,7 +1,8 @@
 """What is held of one person is shown whole, and erased whole once Kota shows that they are gone."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,22 @@ import pytest
 from sqlalchemy import LargeBinary, select, text, type_coerce, update
 
 from app.db.rotation import encrypted_columns
-from app.models import Employee, KotaEvent, KotaResource, Notification, OutboxMessage, OutboxState, SessionGrant
+from app.models import (
+    ContributionLine,
+    ContributionReport,
+    Employee,
+    KotaEvent,
+    KotaResource,
+    Notification,
+    Offboarding,
+    OffboardingState,
+    OutboxMessage,
+    OutboxState,
+    SessionGrant,
+)
 from app.privacy.erasure import erase_leavers
-from app.privacy.holdings import ERASED, KEPT
+from app.privacy.holdings import ERASED, EXPORTED, KEPT, NOT_EXPORTED
+from app.privacy.routes import PersonalData
 from tests.integration.sessions.world import employee_row, employer_row, store
 from tests.support.app import Host, RunningApp
 from tests.support.records import employee_record
@@ -19,6 +33,7 @@ from tests.support.records import employee_record
 MARY = "/internal/employees/mary/personal-data"
 NAME = "Mary-Known-Name"
 WAITING = UUID(int=7)
+READING, MONTH = UUID(int=1), date(2026, 1, 1)
 
 
 @pytest.mark.threat(13)
@@ -26,6 +41,13 @@ WAITING = UUID(int=7)
 def test_every_encrypted_column_is_erased_or_kept_for_a_reason() -> None:
     found = {f"{column.table.name}.{column.name}" for column in encrypted_columns()}
     assert found == ERASED | set(KEPT)
+
+
+@pytest.mark.threat(13)
+def test_every_table_with_personal_data_is_shown_to_the_person_or_not_for_a_reason() -> None:
+    assert EXPORTED.keys() | NOT_EXPORTED.keys() == {name.split(".")[0] for name in ERASED | KEPT.keys()}
+    assert not EXPORTED.keys() & NOT_EXPORTED.keys()
+    assert set(EXPORTED.values()) <= PersonalData.model_fields.keys()
 
 
 async def fill(app: RunningApp, **mary: Any) -> None:
@@ -39,15 +61,14 @@ async def fill(app: RunningApp, **mary: Any) -> None:
 
     asked = {"audience": "employee", "kota_employee_id": "ee_mary", "title": NAME, "body": NAME, "content_digest": b"d"}
     person = {"first_name": NAME, "national_tax_id": NAME}
+    sent = b'{"first_name":"%s"}' % NAME.encode()
     errors = [{"pointer": "/", "message": NAME}]
-    record = {"desired": person, "synced": person, "push_body": NAME.encode(), "error_fields": errors}
+    record = {"desired": person, "synced": person, "push_body": sent, "error_fields": errors}
     gone = {"kota_status": "inactive", "desired_digest": b"x" * 32, **record}
     await store(
         app,
         employer_row(),
-        employee_row(
-            **(gone | {"push_body": NAME.encode(), "error_fields": [{"pointer": "/", "message": NAME}]} | mary)
-        ),
+        employee_row(**(gone | mary)),
         employee_row("other", desired=person, desired_digest=b"y" * 32),
         KotaResource(kind="policy", id="po_1", path_params={"employee_id": "ee_mary"}),
         event(1, "employee", "ee_mary"),
@@ -56,17 +77,49 @@ async def fill(app: RunningApp, **mary: Any) -> None:
         Notification(id=WAITING, kind="policy", resource_id="po_1", action="sign", **asked),
         Notification(kind="policy", resource_id="po_9", action="sign", **(asked | {"kota_employee_id": "ee_other"})),
         OutboxMessage(object=f"notification/{WAITING}", type="x", content={"title": NAME}, state=OutboxState.DEAD),
-        SessionGrant(
-            kind="embed",
-            audience="employee",
-            subject=NAME,
-            subject_digest=b"s",
-            employer_ref="acme",
-            employee_ref="mary",
-            request_id="r",
-            expires_at=datetime.now(UTC),
+        granted(NAME, "mary"),
+        granted(NAME),
+        granted("service:payroll", "mary"),
+        granted("service:payroll"),
+        granted("somebody else"),
+        offboarding(state=OffboardingState.REFUSED, body=None, settled_at=datetime.now(UTC)),
+        offboarding(body=b'{"offboard_on":"2026-01-31T00:00:00Z","offboard_reason":"%s"}' % NAME.encode()),
+        offboarding(ref="other", kota_id="ee_other"),
+        ContributionReport(
+            id="cr_1", kota_employer_id="er_acme", period_from=MONTH, period_to=MONTH, status="open", reading=READING
         ),
+        line("ee_mary", note=NAME),
+        line("ee_other", id="cl_2"),
+        # Of a reading that never came to its end.
+        line("ee_mary", reading=UUID(int=2)),
     )
+
+
+def granted(subject: str, employee_ref: str | None = None) -> SessionGrant:
+    return SessionGrant(
+        kind="embed",
+        audience="employee" if employee_ref else "employer",
+        subject=subject,
+        subject_digest=subject.encode(),
+        employer_ref="acme",
+        employee_ref=employee_ref,
+        request_id="r",
+        expires_at=datetime.now(UTC),
+    )
+
+
+def offboarding(**values: Any) -> Offboarding:
+    person = {"kind": "employee", "ref": "mary", "kota_id": "ee_mary"}
+    confirmed = {"key": "k", "confirmed_by": "tests", "confirmed_until": datetime.now(UTC)}
+    return Offboarding(**(person | confirmed | {"offboard_on": date(2026, 1, 31)} | values))
+
+
+def line(kota_employee_id: str, **values: Any) -> ContributionLine:
+    key = {"report_id": "cr_1", "reading": READING, "payer": "employee", "id": "cl_1"}
+    kind = {"category": "health", "member_type": "employee", "type": "premium", "adjustment": False}
+    money = {"amount": Decimal("120.50"), "currency": "EUR"}
+    time = {"cover_from": MONTH, "cover_to": MONTH, "reporting_month": MONTH}
+    return ContributionLine(kota_employee_id=kota_employee_id, **(key | kind | money | time | values))
 
 
 @pytest.mark.threat(15)
@@ -106,7 +159,17 @@ async def test_export_holds_all_of_one_person_and_nothing_of_another(app: Runnin
     held = answer.json()
     assert held["employee"]["desired"]["first_name"] == NAME
     assert held["employee"]["kota_status"] == "inactive"
-    assert [grant["subject"] for grant in held["sessions"]] == [NAME]
+    assert held["employee"]["under_way"] == {"first_name": NAME}
+    assert sorted((grant["subject"], grant["audience"]) for grant in held["sessions"]) == [
+        (NAME, "employee"),
+        (NAME, "employer"),
+        ("service:payroll", "employee"),
+    ]
+    [amount] = held["contribution_lines"]
+    assert (amount["id"], amount["amount"], amount["currency"], amount["note"]) == ("cl_1", "120.50", "EUR", NAME)
+    left = {(item["state"], item["reason"], item["offboard_on"]) for item in held["offboardings"]}
+    assert left == {("refused", None, "2026-01-31"), ("requested", NAME, "2026-01-31")}
+    assert all(held[member] for member in EXPORTED.values())
     assert [item["body"] for item in held["notifications"]] == [NAME]
     assert {event["id"] for event in held["events"]} == {"evt_1", "evt_2"}
     assert held["events"][0]["body"]["data"] == {"name": NAME}
@@ -124,11 +187,13 @@ async def test_erasure_leaves_a_tombstone_and_everybody_else(app: RunningApp, ho
         assert (await app.http.delete(MARY, headers=host.service)).status_code == 204
 
     held = (await app.http.get(MARY, headers=host.service)).json()
+    assert [amount.pop("note") for amount in held["contribution_lines"]] == [NAME]
     assert NAME not in json.dumps(held)
     assert (held["employee"]["kota_id"], held["employee"]["kota_status"]) == ("ee_mary", "inactive")
     assert [change["action"] for change in held["changes"]][:2] == ["employee.erase", "employee.erase"]
-    # What is left is the other person's: two fields of a record, an event, and the two texts of a notification.
-    assert (await plain_of(app)).count(NAME) == 5
+    # What is left is the other person's: two fields of a record, an event, and the two texts of a notification. And
+    # the note of a payroll record, which payroll must keep.
+    assert (await plain_of(app)).count(NAME) == 5 + 1
     seen = await app.http.get("/internal/employees/mary", headers=host.service)
     assert seen.status_code == 200, seen.text
 
