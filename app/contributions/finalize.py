@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import structlog
 
-from app.contributions.looking import known_or_found, reader_of, stored
+from app.contributions.looking import known_or_found, note, reader_of, stored
 from app.contributions.reports import FINALIZED, ReportChanged
 from app.errors import Conflict, KotaUnavailable, NotFound
 from app.kota import KotaError, KotaNotFound, KotaRejected
@@ -27,11 +27,12 @@ class NotFinalized(Conflict):
 
 
 async def finalize(services: Services, report_id: str, *, digest: str) -> None:
-    """Freeze the report at Kota if its lines, read just now, are those of `digest` (hex).
+    """Finalize the report at Kota if its lines, read just now, are those of `digest` (hex).
 
     A report that is final already with these lines is a success: asking twice does no harm. Kota takes no digest, so a
-    line that it adds in the moment between our last look and its freeze cannot be refused; what was frozen is then
-    read and shown, and `ReportChanged` says that it differs.
+    line that it adds in the moment between our last look and its freeze cannot be refused, nor one that its lists do
+    not show yet. What they show next is read and shown, and `ReportChanged` says that it differs; what is read once
+    they have caught up is frozen.
 
     Raises:
         NotFound, ReportChanged, ReportBusy, NotFinalized.
@@ -41,31 +42,47 @@ async def finalize(services: Services, report_id: str, *, digest: str) -> None:
     _require(report, digest)
     if report.status == FINALIZED:
         return
+    failure: KotaError | None = None
     try:
-        await services.kota.finalize_contribution_report(report_id, idempotency_key=str(uuid4()))
-    except KotaRejected as error:
-        # Perhaps it was finalized a moment ago, by a request whose answer was lost.
-        if (await _fresh(services, report_id, confirmed=digest)).status != FINALIZED:
-            raise NotFinalized(kota_trace_id=error.trace_id) from error
+        final = await services.kota.finalize_contribution_report(report_id, idempotency_key=str(uuid4()))
+        await note(services, final)
     except KotaError as error:
-        # Never repeated blindly. Its state tells what happened.
+        # Never repeated blindly, nor believed: perhaps it was finalized a moment ago, by a request whose answer was
+        # lost. Its state tells.
         log.warning("contributions.finalize.unclear", report_id=report_id, error=type(error).__name__)
-        if (await _fresh(services, report_id, confirmed=digest)).status != FINALIZED:
-            raise KotaUnavailable(retry_after=5, kota_trace_id=error.trace_id) from error
+        failure = error
+    report = await _afterwards(services, report_id, known=failure is None)
+    if report.status != FINALIZED:
+        trace_id = failure.trace_id if failure else None
+        if isinstance(failure, KotaRejected):
+            raise NotFinalized(kota_trace_id=trace_id) from failure
+        raise KotaUnavailable(retry_after=5, kota_trace_id=trace_id) from failure
     log.info("contributions.report.finalized", report_id=report_id)
-    _require(await _fresh(services, report_id, confirmed=digest), digest)
+    _require(report, digest)
 
 
-async def _fresh(services: Services, report_id: str, *, confirmed: str | None = None) -> ContributionReport:
+async def _fresh(services: Services, report_id: str) -> ContributionReport:
     """The report with its lines as Kota has them now, or as they were frozen."""
     try:
         known = await known_or_found(services, report_id)
         if known.report.frozen:
             return known.report
-        if await reader_of(services).read_now(report_id, confirmed=confirmed) is None:
+        if await reader_of(services).read_now(report_id) is None:
             raise ReportBusy(retry_after=5)
     except KotaNotFound:
         raise NotFound from None
+    return (await stored(services, report_id)).report
+
+
+async def _afterwards(services: Services, report_id: str, *, known: bool) -> ContributionReport:
+    """The report once Kota was asked to finalize it; `known` if it answered, so that the state is stored already."""
+    try:
+        return await _fresh(services, report_id)
+    except KotaError as error:
+        # Right after the end Kota's lists still show the report as open, so that its lines cannot be read yet.
+        log.warning("contributions.finalize.unread", report_id=report_id, error=type(error).__name__)
+    if not known:
+        await note(services, await services.kota.get_contribution_report(report_id))
     return (await stored(services, report_id)).report
 
 

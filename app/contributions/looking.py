@@ -1,9 +1,8 @@
 """A look at Kota before an answer: whoever asks for an open report wants to know how it is now."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +11,7 @@ from app.contributions.queries import Filter, FoundReport, find_report
 from app.contributions.reading import Reader, ReadingRules
 from app.contributions.reports import record_report
 from app.errors import NotFound, Unavailable
+from app.kota import ContributionReport as KotaReport
 from app.kota import KotaError, KotaNotFound
 from app.models import Employer
 from app.queue.backoff import Backoff
@@ -23,11 +23,7 @@ PATIENCE = 20
 log = structlog.get_logger(__name__)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def reader_of(services: Services, *, clock: Callable[[], datetime] = _now) -> Reader:
+def reader_of(services: Services) -> Reader:
     """Reads reports by the rules of the settings."""
     settings = services.settings
     rules = ReadingRules(
@@ -35,7 +31,7 @@ def reader_of(services: Services, *, clock: Callable[[], datetime] = _now) -> Re
         refresh=settings.report_refresh,
         backoff=Backoff(settings.event_retry_first, settings.event_retry_longest),
     )
-    return Reader(services.sessions, services.kota, keyring=services.keyring, rules=rules, clock=clock)
+    return Reader(services.sessions, services.kota, keyring=services.keyring, rules=rules)
 
 
 async def look(services: Services, wanted: Filter) -> None:
@@ -85,9 +81,14 @@ async def known_or_found(services: Services, report_id: str) -> FoundReport:
         found = await services.kota.get_contribution_report(report_id)
     except KotaNotFound:
         raise NotFound from None
+    await note(services, found)
+    return await stored(services, report_id)
+
+
+async def note(services: Services, found: KotaReport) -> None:
+    """Write down what Kota says of one report."""
     async with services.sessions.begin() as session:
         await record_report(session, found)
-    return await stored(services, report_id)
 
 
 async def bring_up_to_date(services: Services, report_id: str) -> None:

@@ -6,16 +6,25 @@ one. So a report of any size needs the memory of one page, no transaction waits 
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.contributions.reports import FINALIZED, Held, Reading, drop_lines, give_up, hold, make_current
+from app.contributions.reports import (
+    FINALIZED,
+    LISTS_LAG,
+    Held,
+    Reading,
+    drop_lines,
+    give_up,
+    hold,
+    make_current,
+)
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.kota import ContributionLine as KotaLine
@@ -31,11 +40,10 @@ EMPLOYEES_AT_ONCE = 50
 """Employees whose lines are stored together."""
 COLUMNS = tuple(column.name for column in ContributionLine.__table__.columns)
 Row = dict[str, Any]
-LISTS_LAG = timedelta(seconds=10)
-"""Longer than Kota's lists take to show what was written."""
 TRIES = 3
 """How often a report is read that changes while it is read."""
 REPORT = "GET /contribution_reports/{contribution_report_id}"
+BREAKDOWNS = f"{REPORT}/employee_breakdowns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,46 +53,34 @@ class ReadingRules:
     lease: timedelta
     refresh: timedelta
     backoff: Backoff
+    lists_lag: timedelta = LISTS_LAG
 
 
 class Reader:
     """Reads reports. One at a time reads a report, by its lease."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        kota: KotaClient,
-        *,
-        keyring: Keyring,
-        rules: ReadingRules,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """`clock` gives aware moments."""
+    def __init__(self, sessions: Sessions, kota: KotaClient, *, keyring: Keyring, rules: ReadingRules) -> None:
         self._sessions = sessions
         self._keyring = keyring
         self._kota = kota
-        self._clock = clock
         self.rules = rules
 
-    async def read_now(self, report_id: str, *, confirmed: str | None = None) -> Reading | None:
-        """Read it if nobody else does and it is not frozen, else None. Raises KotaError.
-
-        `confirmed` is the digest (hex) with which we had it finalized just now.
-        """
+    async def read_now(self, report_id: str) -> Reading | None:
+        """Read it if nobody else does and it is not frozen, else None. Raises KotaError."""
         async with self._sessions.begin() as session:
             held = await hold(session, report_id, lease=self.rules.lease)
-        return None if held is None else await self.read(held, confirmed=confirmed)
+        return None if held is None else await self.read(held)
 
-    async def read(self, held: Held, *, confirmed: str | None = None) -> Reading | None:
+    async def read(self, held: Held) -> Reading | None:
         """Read it and make the reading current; None if the lease was lost meanwhile.
 
         Raises KotaError if it could not be read as a whole; that is recorded, and the reading before stays.
         """
-        began = self._clock()
         try:
             found = await self._read_in_time(held)
-            frozen = _is_frozen(found, began=began, confirmed=confirmed)
-            again = LISTS_LAG if found.report.status == FINALIZED else self.rules.refresh
+            wait = caught_up_in(found, held, lag=self.rules.lists_lag)
+            frozen = wait is not None and wait <= timedelta(0)
+            again = self.rules.refresh if wait is None else max(LISTS_LAG, min(wait, self.rules.refresh))
             async with self._sessions.begin() as session:
                 await make_current(session, held, found, frozen=frozen, read_again=again)
         except KotaError as error:
@@ -120,22 +116,28 @@ class Reader:
         for _ in range(TRIES):
             async with self._sessions.begin() as session:
                 await drop_lines(session, held)
-            digests = await self._store_all(held)
+            digests, statuses = await self._store_all(held)
             after = await self._kota.get_contribution_report(held.report_id)
             if (after.status, after.last_updated_at) == (before.status, before.last_updated_at):
+                if statuses - {after.status, None}:
+                    # Kota's list shows another moment than the report, and perhaps other lines.
+                    raise KotaUnreadable(BREAKDOWNS, "of another status than their report")
                 return Reading(after, digest_of(digests), len(digests))
             before = after
         raise KotaUnreadable(REPORT, "changes while it is read")
 
-    async def _store_all(self, held: Held) -> list[bytes]:
+    async def _store_all(self, held: Held) -> tuple[list[bytes], set[str | None]]:
+        """The digests of all lines, and the statuses of their breakdowns."""
         digests: list[bytes] = []
+        statuses: set[str | None] = set()
         waiting: list[EmployeeBreakdown] = []
         async for breakdown in self._kota.breakdowns(held.report_id):
+            statuses.add(breakdown.status)
             waiting.append(breakdown)
             if len(waiting) >= EMPLOYEES_AT_ONCE:
                 digests += await self._store(held, waiting)
                 waiting = []
-        return digests + await self._store(held, waiting)
+        return digests + await self._store(held, waiting), statuses
 
     async def _store(self, held: Held, breakdowns: Sequence[EmployeeBreakdown]) -> list[bytes]:
         rows = [row for breakdown in breakdowns for row in _rows(breakdown)]
@@ -158,16 +160,19 @@ async def _copy(session: AsyncSession, keyring: Keyring, held: Held, rows: Seque
     await driver.copy_records_to_table(ContributionLine.__tablename__, records=records, columns=COLUMNS)
 
 
-def _is_frozen(found: Reading, *, began: datetime, confirmed: str | None) -> bool:
-    """Whether these are the lines of a final report for good.
+def caught_up_in(found: Reading, held: Held, *, lag: timedelta) -> timedelta | None:
+    """How much too early a final report was read: not at all, and these are its lines for good. None if it is open.
 
-    Kota's lists lag behind, and what is frozen with lines missing would stay so: a reading that began too soon after
-    the end of the report is not the last one. The lines that payroll confirmed are, whatever is read later.
+    Kota's lists lag behind, and what is frozen with lines missing would stay so, however many looks agree. So a reading
+    counts that began when they had caught up: with the end by Kota's clock, which may not be ours, and with the moment
+    at which the end was seen here, which is never before it.
     """
     if found.report.status != FINALIZED:
-        return False
-    final_since = found.report.finalized_at or found.report.last_updated_at
-    return found.digest.hex() == confirmed or final_since is None or began >= final_since + LISTS_LAG
+        return None
+    if held.final_seen_at is None:
+        return lag
+    final_since = max(held.final_seen_at, found.report.finalized_at or held.final_seen_at)
+    return final_since + lag - held.taken_at
 
 
 def digest_of(line_digests: Sequence[bytes]) -> bytes:

@@ -1,10 +1,11 @@
 """The rows of reports: what Kota says of them, who is reading one, and which reading of its lines is current."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, update
+from sqlalchemy import ColumnElement, case, delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +17,8 @@ from app.queue.backoff import Backoff
 from app.queue.bell import ring
 
 FINALIZED = "finalized"
+LISTS_LAG = timedelta(seconds=10)
+"""Longer than Kota's lists take to show what was written."""
 LANE = "contribution_reports"
 """The bell that rings when a report is due to be read."""
 
@@ -31,8 +34,12 @@ class Held:
     """A report that we may read now. `reading`, its lease's token, also names the lines that we store meanwhile."""
 
     report_id: str
+    employer_id: str
     lease: leases.Lease
     attempts: int
+    taken_at: datetime
+    """By the clock of the database, as is `final_seen_at`: what is read under this lease is read later."""
+    final_seen_at: datetime | None
 
     @property
     def reading(self) -> UUID:
@@ -50,17 +57,23 @@ class Reading:
 
 async def record_report(session: AsyncSession, found: KotaReport) -> None:
     """Write down what Kota's list or an event's resource says of a report; news make its lines due to be read."""
-    values = {
-        "kota_employer_id": found.employer_id,
+    values: dict[str, Any] = {
         "external_customer_id": found.external_customer_id,
         "period_from": found.period.from_date,
         "period_to": found.period.to_date,
         "status": found.status,
         "finalized_at": found.finalized_at,
         "kota_updated_at": found.last_updated_at,
+        "final_seen_at": func.now() if found.status == FINALIZED else None,
     }
     table = ContributionReport
-    statement = insert(table).values(id=found.id, next_attempt_at=func.now(), **values)
+    statement = insert(table).values(
+        # A report never moves to another employer: an answer that says so is not believed when its lines are read.
+        id=found.id,
+        kota_employer_id=found.employer_id,
+        next_attempt_at=func.now(),
+        **values,
+    )
     is_news = table.status.is_distinct_from(statement.excluded.status) | table.kota_updated_at.is_distinct_from(
         statement.excluded.kota_updated_at
     )
@@ -90,7 +103,21 @@ async def hold_due(
 ) -> list[Held]:
     """Take reports that are due to be read."""
     rows = await leases.claim(session, ContributionReport, limit=limit, lease=lease, where=where)
-    return [Held(row.id, leases.lease_of(row), row.attempts) for row in rows]
+    return [_held(row, lease) for row in rows]
+
+
+def _held(row: ContributionReport, lease: timedelta) -> Held:
+    if row.lease_until is None:
+        raise ValueError("nobody holds this report")
+    return Held(
+        report_id=row.id,
+        employer_id=row.kota_employer_id,
+        lease=leases.lease_of(row),
+        attempts=row.attempts,
+        # A lease counts from the start of the transaction that takes it.
+        taken_at=row.lease_until - lease,
+        final_seen_at=row.final_seen_at,
+    )
 
 
 async def make_current(
@@ -107,20 +134,30 @@ async def make_current(
         reading=held.reading,
         digest=found.digest,
         lines=found.lines,
-        status=found.report.status,
-        finalized_at=found.report.finalized_at,
-        kota_updated_at=found.report.last_updated_at,
         frozen=frozen,
         read_at=func.now(),
         attempts=0,
         error_code=None,
-        next_attempt_at=None if frozen else leases.after(read_again),
+        **_about(found.report, read_again=None if frozen else read_again),
     )
     await session.execute(
         delete(ContributionLine).where(
             ContributionLine.report_id == held.report_id, ContributionLine.reading != held.reading
         )
     )
+
+
+def _about(report: KotaReport, *, read_again: timedelta | None) -> dict[str, Any]:
+    """What a reading says of the report itself, and when it is read again; None for never."""
+    row = ContributionReport
+    again = None if read_again is None else leases.after(read_again)
+    said = {"status": report.status, "finalized_at": report.finalized_at, "kota_updated_at": report.last_updated_at}
+    if report.status == FINALIZED:
+        return {**said, "final_seen_at": func.coalesce(row.final_seen_at, func.now()), "next_attempt_at": again}
+    # A reading that began before the end must not undo "finalized", which was heard of meanwhile.
+    is_final = row.status == FINALIZED
+    kept = {name: case((is_final, getattr(row, name)), else_=value) for name, value in said.items()}
+    return {**kept, "next_attempt_at": case((is_final, leases.after(LISTS_LAG)), else_=again)}
 
 
 async def give_up(session: AsyncSession, held: Held, *, error_code: str, backoff: Backoff) -> None:

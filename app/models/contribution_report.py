@@ -28,6 +28,8 @@ class ContributionReport(Leased, Base):
     status: Mapped[str]
     """`open` or `finalized`, as Kota last showed it; an open set."""
     finalized_at: Mapped[datetime | None]
+    final_seen_at: Mapped[datetime | None]
+    """When it was first seen here that it is final, by the clock of the database."""
     kota_updated_at: Mapped[datetime | None]
     reading: Mapped[UUID | None]
     """Which reading of the lines is the current one; None before the first."""
@@ -35,7 +37,7 @@ class ContributionReport(Leased, Base):
     """Of the lines of that reading: two equal digests show the same lines."""
     lines: Mapped[int] = mapped_column(default=0, server_default="0")
     frozen: Mapped[bool] = mapped_column(default=False, server_default="false")
-    """The lines were read after Kota finalized the report: nothing changes them any more."""
+    """The lines were read when Kota's lists had caught up with the end of the report: nothing changes them any more."""
     read_at: Mapped[datetime | None]
     error_code: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -57,7 +57,7 @@ class HealthContributions(KotaModel):
 
 
 class EmployeeBreakdown(KotaModel):
-    """What one employee's part of a report consists of."""
+    """What one employee's part of a report consists of. `status` is that of the report."""
 
     employee_id: Identifier
     contribution_report_id: Identifier
@@ -65,7 +65,7 @@ class EmployeeBreakdown(KotaModel):
     external_customer_id: str | None = None
     period: Period
     currency: str
-    status: str
+    status: str | None = None
     finalized_at: Instant | None = None
     created_at: Instant | None = None
     last_updated_at: Instant | None = None

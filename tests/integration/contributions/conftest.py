@@ -1,6 +1,7 @@
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -8,16 +9,34 @@ import pytest
 from sqlalchemy import func, select
 
 from app.contributions.looking import reader_of
-from app.contributions.reading import LISTS_LAG
 from app.contributions.reports import record_report
 from app.contributions.work import contributions_lane
-from app.models import ContributionReport
+from app.kota import NO_RETRY, open_client
+from app.models import ContributionReport, OutboxMessage
 from app.services import Services
 from tests.databases import NewDatabase
 from tests.integration.sessions.world import employee_row, employer_row, register, store
 from tests.support.app import Host, RunningApp, RunningSandbox, running_app, running_sandbox, settings_for
 
 REPORTS = "/internal/contribution-reports"
+
+
+class Edited(httpx.AsyncBaseTransport):
+    """Kota at the sandbox, with answers to GET as `edit(path, answer)` makes them."""
+
+    def __init__(self, edit: Callable[[str, Any], Any]) -> None:
+        self._edit = edit
+        self._network = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._network.handle_async_request(request)
+        await answer.aread()
+        if request.method != "GET":
+            return answer
+        return httpx.Response(answer.status_code, json=self._edit(request.url.path, answer.json()))
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
 
 
 @dataclass
@@ -67,8 +86,28 @@ class Payroll:
 
     async def read_later(self, report_id: str) -> None:
         """What the worker's lane does once Kota's lists have caught up."""
-        reader = reader_of(self.services, clock=lambda: datetime.now(UTC) + LISTS_LAG)
+        reader = reader_of(self.services)
+        reader.rules = replace(reader.rules, lists_lag=timedelta(0))
         assert await reader.read_now(report_id) is not None
+
+    @asynccontextmanager
+    async def kota_that(self, edit: Callable[[str, Any], Any]) -> AsyncIterator[Services]:
+        """The application's parts beside a Kota whose answers to GET are edited."""
+        key = self.app.settings.kota_api_key.get_secret_value()
+        kota = open_client(api_url=self.sandbox.url, api_key=key, read_retry=NO_RETRY, transport=Edited(edit))
+        async with kota:
+            yield replace(self.services, kota=kota)
+
+    async def row(self, report_id: str) -> ContributionReport:
+        """The report as it is stored."""
+        async with self.services.sessions() as session:
+            return await session.get_one(ContributionReport, report_id)
+
+    async def told(self) -> list[tuple[str, int, dict[str, Any] | None]]:
+        """What the host is told: the object, its version and its content."""
+        async with self.services.sessions() as session:
+            messages = await session.scalars(select(OutboxMessage).order_by(OutboxMessage.object))
+            return [(message.object, message.version, message.content) for message in messages]
 
     async def is_due_within(self, time: timedelta) -> bool:
         """Whether the worker's lane will read a report soon."""

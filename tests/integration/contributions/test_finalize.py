@@ -1,5 +1,8 @@
 import asyncio
+from typing import Any
 
+from app.contributions.finalize import finalize
+from app.contributions.reports import LISTS_LAG
 from tests.integration.contributions.conftest import Payroll
 from tests.integration.contributions.lines import line
 
@@ -14,7 +17,10 @@ async def test_what_was_seen_is_frozen(payroll: Payroll) -> None:
     digest = (await payroll.get(f"/{report}")).json()["digest"]
     answer = await payroll.finalize(report, digest)
     assert answer.status_code == 200, answer.text
-    assert (answer.json()["status"], answer.json()["frozen"], answer.json()["digest"]) == ("finalized", True, digest)
+    assert (answer.json()["status"], answer.json()["frozen"], answer.json()["digest"]) == ("finalized", False, digest)
+    await payroll.read_later(report)
+    frozen = (await payroll.get(f"/{report}")).json()
+    assert (frozen["frozen"], frozen["digest"]) == (True, digest)
     trail = (await payroll.app.http.get("/internal/audit", headers=payroll.host.service)).json()["items"]
     assert [(row["action"], row["subject"]) for row in trail] == [
         ("contribution_report.finalize", f"contribution_report:{report}")
@@ -29,6 +35,36 @@ async def test_a_line_that_was_added_since_the_look_refuses_it(payroll: Payroll)
     answer = await payroll.finalize(report, digest)
     assert (answer.status_code, answer.json()["code"]) == (409, "report_changed")
     assert await finalize_calls(payroll) == 0
+
+
+async def test_a_line_that_no_look_showed_is_in_what_is_frozen(payroll: Payroll) -> None:
+    seen = line(10)
+    report = await payroll.open_report([seen])
+    digest = (await payroll.get(f"/{report}")).json()["digest"]
+    answer = await payroll.finalize(report, digest)
+    assert (answer.status_code, answer.json()["lines"]) == (200, 1)
+    # Kota had it before the end, and its list shows it only now.
+    await payroll.set_lines(report, [seen, line(5)])
+    await payroll.read_later(report)
+    frozen = (await payroll.get(f"/{report}")).json()
+    assert (frozen["frozen"], frozen["lines"]) == (True, 2)
+    assert (await payroll.finalize(report, digest)).json()["code"] == "report_changed"
+
+
+async def test_a_report_whose_lists_still_show_it_open_was_finalized_all_the_same(payroll: Payroll) -> None:
+    report = await payroll.open_report([line(10)])
+    digest = (await payroll.get(f"/{report}")).json()["digest"]
+
+    def lagging(path: str, answer: Any) -> Any:
+        items = answer["items"] if path.endswith("/employee_breakdowns") else ()
+        return answer | {"items": [item | {"status": "open"} for item in items]} if items else answer
+
+    async with payroll.kota_that(lagging) as services:
+        await finalize(services, report, digest=digest)
+    row = await payroll.row(report)
+    assert (row.status, row.frozen, row.digest) == ("finalized", False, bytes.fromhex(digest))
+    assert await payroll.is_due_within(LISTS_LAG)
+    assert await finalize_calls(payroll) == 1
 
 
 async def test_asking_twice_finalizes_once(payroll: Payroll) -> None:

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.contributions.looking import reader_of
-from app.contributions.reading import LISTS_LAG
-from app.contributions.reports import hold
+from app.contributions.reports import LISTS_LAG, hold
 from app.kota import KotaUnreachable
 from app.kota.limiter import CallClass
 from app.models import ContributionLine, ContributionReport
