@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, case, delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.contributions.telling import tell_report
 from app.errors import Conflict
 from app.kota import ContributionReport as KotaReport
 from app.models import ContributionLine, ContributionReport
@@ -125,7 +126,7 @@ async def make_current(
 ) -> None:
     """The lines stored under this reading become the report's, and those before go; raises `leases.Lost`.
 
-    A `frozen` report keeps them, and is never read again.
+    A `frozen` report keeps them, is never read again, and the host is told of it.
     """
     await leases.settle(
         session,
@@ -145,6 +146,8 @@ async def make_current(
             ContributionLine.report_id == held.report_id, ContributionLine.reading != held.reading
         )
     )
+    if frozen:
+        await tell_report(session, found.report)
 
 
 def _about(report: KotaReport, *, read_again: timedelta | None) -> dict[str, Any]:

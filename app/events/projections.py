@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.contributions.reports import record_report
 from app.db.engine import Sessions
-from app.events.telling import tell_report
 from app.kota import ContributionReport, Employee, Employer, KotaClient, KotaNotFound, KotaUnreadable, RecordStatus
 from app.notifications.actions import ACTIONS, EMPLOYEE, EMPLOYER, OPERATOR, Action, actions_of, is_past
 from app.notifications.concerned import Concerned, Finder, is_tombstone
@@ -147,8 +146,6 @@ class Projector:
                 found = Found(resource, None, None, (), Concerned())
             asking = Asking(resource.kind, resource.id, found.concerned, now)
             await keep_notifications(session, asking, found.actions, lookup_key=self._lookup_key)
-        if resource.kind == "contribution_report" and status_of(found.content) == "finalized":
-            await tell_report(session, resource.id, found.content or {})
         return found
 
     async def _quote_expiry(self, intent_id: str) -> Any:

@@ -127,3 +127,39 @@ async def test_a_reading_that_began_before_the_end_does_not_undo_it(payroll: Pay
     row = await payroll.row(report)
     assert (row.status, row.finalized_at, row.frozen) == ("finalized", final.finalized_at, False)
     assert await payroll.is_due_within(LISTS_LAG)
+
+
+async def test_the_host_is_told_of_a_final_report_once_and_when_it_is_frozen(payroll: Payroll) -> None:
+    report = await final_report(payroll)
+    # Nobody tells of it: the lane notices by itself.
+    for _ in range(2):
+        await payroll.heard_of(report)
+        await payroll.get(f"/{report}")
+        assert await payroll.told() == []
+    await payroll.read_later(report)
+    [(told, version, content)] = await payroll.told()
+    assert (told, version) == (f"contribution_report/{report}", 1)
+    assert content
+    shown = (await payroll.get(f"/{report}")).json()
+    assert content == {
+        "id": report,
+        "employer_id": payroll.employer_id,
+        "employer_ref": "acme",
+        "external_customer_id": None,
+        "period": {"from_date": shown["period_from"], "to_date": shown["period_to"]},
+        "status": "finalized",
+        "finalized_at": shown["finalized_at"],
+    }
+    await payroll.heard_of(report)
+    await payroll.read_due()
+    await payroll.get(f"/{report}")
+    assert [version for _, version, _ in await payroll.told()] == [1]
+
+
+async def test_the_host_is_told_of_a_report_that_it_finalized_itself(payroll: Payroll) -> None:
+    report = await payroll.open_report([line(10)])
+    digest = (await payroll.get(f"/{report}")).json()["digest"]
+    assert (await payroll.finalize(report, digest)).status_code == 200
+    assert await payroll.told() == []
+    await payroll.read_later(report)
+    assert [told for told, _, _ in await payroll.told()] == [f"contribution_report/{report}"]

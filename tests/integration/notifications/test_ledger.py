@@ -239,31 +239,23 @@ async def test_quote_that_is_gone_has_no_day(stack: Stack) -> None:
     assert (found.due_on, found.kota_employer_id) == (None, None)
 
 
-async def test_finalized_report_and_changed_status_are_told_to_the_host_once(stack: Stack) -> None:
+async def test_changed_status_is_told_to_the_host_once_and_a_report_when_its_lines_are_read(stack: Stack) -> None:
     await add_people(stack)
     stack.played.resources["/contribution_reports/ctr_1"] = {
         "id": "ctr_1",
         "employer_id": EMPLOYER_ID,
         "status": "finalized",
         "period": {"from_date": "2026-03-01", "to_date": "2026-03-31"},
-        "created_at": "2026-03-01T00:00:00Z",
-        "last_updated_at": "2026-03-31T00:00:00Z",
-        "finalized_at": "2026-03-31T00:00:00Z",
     }
     stack.played.resources[f"/employers/{EMPLOYER_ID}"] = {"id": EMPLOYER_ID, "status": "active"}
     await stack.deliver(
         event(1, "contribution_report.finalized", id="ctr_1"), event(2, "employer.updated", id=EMPLOYER_ID)
     )
     await stack.process()
-    async with stack.sessions() as session:
-        told_host = {message.object: message for message in await session.scalars(select(OutboxMessage))}
-    report, status = told_host["contribution_report/ctr_1"], told_host["employer_status/acme"]
-    assert report.content
-    assert (report.type, report.content["employer_ref"]) == ("contribution_report.finalized", "acme")
-    assert status.content
-    assert (status.type, status.content["kota_status"]) == ("employer.status_changed", "active")
-
-    await stack.deliver(event(3, "contribution_report.finalized", id="ctr_1"))
+    await stack.deliver(event(3, "employer.updated", id=EMPLOYER_ID))
     await again(stack)
     async with stack.sessions() as session:
-        assert (await session.get_one(OutboxMessage, "contribution_report/ctr_1")).version == 1
+        [status] = await session.scalars(select(OutboxMessage))
+    assert status.content
+    assert (status.object, status.version) == ("employer_status/acme", 1)
+    assert (status.type, status.content["kota_status"]) == ("employer.status_changed", "active")
