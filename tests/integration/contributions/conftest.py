@@ -91,10 +91,10 @@ class Payroll:
         assert await reader.read_now(report_id) is not None
 
     @asynccontextmanager
-    async def kota_that(self, edit: Callable[[str, Any], Any]) -> AsyncIterator[Services]:
-        """The application's parts beside a Kota whose answers to GET are edited."""
+    async def kota_over(self, transport: httpx.AsyncBaseTransport) -> AsyncIterator[Services]:
+        """The application's parts, with another way to Kota."""
         key = self.app.settings.kota_api_key.get_secret_value()
-        kota = open_client(api_url=self.sandbox.url, api_key=key, read_retry=NO_RETRY, transport=Edited(edit))
+        kota = open_client(api_url=self.sandbox.url, api_key=key, read_retry=NO_RETRY, transport=transport)
         async with kota:
             yield replace(self.services, kota=kota)
 

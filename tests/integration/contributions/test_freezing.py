@@ -10,7 +10,7 @@ from app.contributions.looking import reader_of
 from app.contributions.reports import LISTS_LAG, hold, record_report
 from app.kota import KotaUnreadable
 from app.models import ContributionReport
-from tests.integration.contributions.conftest import Payroll
+from tests.integration.contributions.conftest import Edited, Payroll
 from tests.integration.contributions.lines import line
 
 LONG_AGO = "2026-01-02T03:04:05Z"
@@ -52,7 +52,7 @@ async def final_report(payroll: Payroll) -> str:
 async def test_whatever_kota_says_of_the_end_its_lists_have_time_to_catch_up(payroll: Payroll, edit: Any) -> None:
     report = await final_report(payroll)
     await payroll.heard_of(report)
-    async with payroll.kota_that(edit) as services:
+    async with payroll.kota_over(Edited(edit)) as services:
         for _ in range(2):
             assert await reader_of(services).read_now(report) is not None
             assert not (await payroll.row(report)).frozen
@@ -66,7 +66,7 @@ async def test_an_end_that_kota_sees_later_than_we_is_awaited(payroll: Payroll) 
     report = await final_report(payroll)
     await payroll.heard_of(report)
     await seen_final(payroll, report, ago=timedelta(days=1))
-    async with payroll.kota_that(ends_in_an_hour) as services:
+    async with payroll.kota_over(Edited(ends_in_an_hour)) as services:
         assert await reader_of(services).read_now(report) is not None
     assert not (await payroll.row(report)).frozen
     # A report is large: it is not read all the time until then.
@@ -78,7 +78,7 @@ async def test_a_report_that_was_final_before_its_end_was_noted_is_not_frozen_at
     await payroll.heard_of(report)
     async with payroll.services.sessions.begin() as session:
         await session.execute(update(ContributionReport).values(final_seen_at=None))
-    async with payroll.kota_that(ended_long_ago) as services:
+    async with payroll.kota_over(Edited(ended_long_ago)) as services:
         assert await reader_of(services).read_now(report) is not None
     row = await payroll.row(report)
     assert (row.frozen, row.final_seen_at is None) == (False, False)
@@ -91,7 +91,7 @@ async def test_breakdowns_of_another_status_than_their_report_are_not_believed(p
     def of_yesterday(path: str, answer: Any) -> Any:
         return answer | {"status": "finalized"} if is_report(path) else answer
 
-    async with payroll.kota_that(of_yesterday) as services:
+    async with payroll.kota_over(Edited(of_yesterday)) as services:
         with pytest.raises(KotaUnreadable):
             await reader_of(services).read_now(report)
     row = await payroll.row(report)
@@ -107,7 +107,7 @@ async def test_breakdowns_without_a_status_are_read(payroll: Payroll) -> None:
             return answer
         return answer | {"items": [{k: v for k, v in item.items() if k != "status"} for item in answer["items"]]}
 
-    async with payroll.kota_that(older) as services:
+    async with payroll.kota_over(Edited(older)) as services:
         found = await reader_of(services).read_now(report)
     assert found is not None
     assert found.lines == 1
