@@ -6,7 +6,7 @@ from uuid import uuid4
 import structlog
 
 from app.contributions.looking import PATIENCE, known_or_found, note, reader_of, stored
-from app.contributions.reports import FINALIZED, ReportChanged
+from app.contributions.reports import FINALIZED, ReportChanged, believed
 from app.errors import Conflict, KotaUnavailable, NotFound
 from app.kota import KotaError, KotaNotFound, KotaRejected
 from app.models import ContributionReport
@@ -50,13 +50,13 @@ async def finalize(services: Services, report_id: str, *, digest: str, patience:
     failure: KotaError | None = None
     try:
         final = await services.kota.finalize_contribution_report(report_id, idempotency_key=str(uuid4()))
-        await note(services, final)
+        await note(services, believed(final, report_id=report_id, employer_id=report.kota_employer_id))
     except KotaError as error:
         # Never repeated blindly, nor believed: perhaps it was finalized a moment ago, by a request whose answer was
         # lost. Its state tells.
         log.warning("contributions.finalize.unclear", report_id=report_id, error=type(error).__name__)
         failure = error
-    report = await _afterwards(services, report_id, known=failure is None, patience=patience)
+    report = await _afterwards(services, report, known=failure is None, patience=patience)
     if report.status != FINALIZED:
         trace_id = failure.trace_id if failure else None
         if isinstance(failure, KotaRejected):
@@ -86,17 +86,20 @@ async def _fresh(services: Services, report_id: str, *, patience: float) -> Cont
         raise NotFound from None
 
 
-async def _afterwards(services: Services, report_id: str, *, known: bool, patience: float) -> ContributionReport:
+async def _afterwards(
+    services: Services, before: ContributionReport, *, known: bool, patience: float
+) -> ContributionReport:
     """The report once Kota was asked to finalize it; `known` if it answered, so that the state is stored already."""
     try:
-        return await _fresh(services, report_id, patience=patience)
+        return await _fresh(services, before.id, patience=patience)
     except (ReportBusy, KotaError) as error:
         # A worker that heard of the end may be reading it. And right after the end Kota's lists still show the report
         # as open, so that its lines cannot be read yet.
-        log.warning("contributions.finalize.unread", report_id=report_id, error=type(error).__name__)
+        log.warning("contributions.finalize.unread", report_id=before.id, error=type(error).__name__)
     if not known:
-        await note(services, await services.kota.get_contribution_report(report_id))
-    return (await stored(services, report_id)).report
+        alone = await services.kota.get_contribution_report(before.id)
+        await note(services, believed(alone, report_id=before.id, employer_id=before.kota_employer_id))
+    return (await stored(services, before.id)).report
 
 
 def _require(report: ContributionReport, digest: str) -> None:

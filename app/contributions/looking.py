@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.contributions.queries import Filter, FoundReport, find_report
 from app.contributions.reading import Reader, ReadingRules
-from app.contributions.reports import record_report
+from app.contributions.reports import believed, record_report
 from app.errors import NotFound, Unavailable
 from app.kota import ContributionReport as KotaReport
 from app.kota import KotaError, KotaNotFound
@@ -81,7 +81,7 @@ async def known_or_found(services: Services, report_id: str) -> FoundReport:
         found = await services.kota.get_contribution_report(report_id)
     except KotaNotFound:
         raise NotFound from None
-    await note(services, found)
+    await note(services, believed(found, report_id=report_id, employer_id=None))
     return await stored(services, report_id)
 
 

@@ -18,8 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.contributions.reports import (
     FINALIZED,
     LISTS_LAG,
+    REPORT,
     Held,
     Reading,
+    believed,
     drop_lines,
     give_up,
     hold,
@@ -28,6 +30,7 @@ from app.contributions.reports import (
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.kota import ContributionLine as KotaLine
+from app.kota import ContributionReport as KotaReport
 from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaUnreachable, KotaUnreadable
 from app.models import ContributionLine
 from app.queue import leases
@@ -42,7 +45,6 @@ COLUMNS = tuple(column.name for column in ContributionLine.__table__.columns)
 Row = dict[str, Any]
 TRIES = 3
 """How often a report is read that changes while it is read."""
-REPORT = "GET /contribution_reports/{contribution_report_id}"
 BREAKDOWNS = f"{REPORT}/employee_breakdowns"
 
 
@@ -112,12 +114,12 @@ class Reader:
 
     async def _read_whole(self, held: Held) -> Reading:
         """Pages of one list can shift while it is read, so the report must look the same before and after."""
-        before = await self._kota.get_contribution_report(held.report_id)
+        before = await self._report(held)
         for _ in range(TRIES):
             async with self._sessions.begin() as session:
                 await drop_lines(session, held)
             digests, statuses = await self._store_all(held)
-            after = await self._kota.get_contribution_report(held.report_id)
+            after = await self._report(held)
             if (after.status, after.last_updated_at) == (before.status, before.last_updated_at):
                 if statuses - {after.status, None}:
                     # Kota's list shows another moment than the report, and perhaps other lines.
@@ -126,12 +128,18 @@ class Reader:
             before = after
         raise KotaUnreadable(REPORT, "changes while it is read")
 
+    async def _report(self, held: Held) -> KotaReport:
+        found = await self._kota.get_contribution_report(held.report_id)
+        return believed(found, report_id=held.report_id, employer_id=held.employer_id)
+
     async def _store_all(self, held: Held) -> tuple[list[bytes], set[str | None]]:
         """The digests of all lines, and the statuses of their breakdowns."""
         digests: list[bytes] = []
         statuses: set[str | None] = set()
         waiting: list[EmployeeBreakdown] = []
         async for breakdown in self._kota.breakdowns(held.report_id):
+            if (breakdown.contribution_report_id, breakdown.employer_id) != (held.report_id, held.employer_id):
+                raise KotaUnreadable(BREAKDOWNS, "of another report")
             statuses.add(breakdown.status)
             waiting.append(breakdown)
             if len(waiting) >= EMPLOYEES_AT_ONCE:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.contributions.telling import tell_report
 from app.errors import Conflict
 from app.kota import ContributionReport as KotaReport
+from app.kota import KotaUnreadable
 from app.models import ContributionLine, ContributionReport
 from app.queue import leases
 from app.queue.backoff import Backoff
@@ -20,6 +21,7 @@ from app.queue.bell import ring
 FINALIZED = "finalized"
 LISTS_LAG = timedelta(seconds=10)
 """Longer than Kota's lists take to show what was written."""
+REPORT = "GET /contribution_reports/{contribution_report_id}"
 LANE = "contribution_reports"
 """The bell that rings when a report is due to be read."""
 
@@ -54,6 +56,17 @@ class Reading:
     report: KotaReport
     digest: bytes
     lines: int
+
+
+def believed(found: KotaReport, *, report_id: str, employer_id: str | None) -> KotaReport:
+    """`found`, if it is the report that was asked for; `employer_id` is None if nobody knows it yet.
+
+    Raises:
+        KotaUnreadable: if it is another one, whose lines would be paid for this one.
+    """
+    if found.id != report_id or (employer_id is not None and found.employer_id != employer_id):
+        raise KotaUnreadable(REPORT, "another report")
+    return found
 
 
 async def record_report(session: AsyncSession, found: KotaReport) -> None:

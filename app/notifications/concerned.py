@@ -57,9 +57,11 @@ class Finder:
         if known is None and (employer_id is None or customer is None):
             try:
                 employee = await self._kota.get_employee(employee_id)
-                known = Concerned(employee.employer_id, employee_id, employee.external_customer_id)
             except KotaNotFound:
-                pass
+                return Concerned(employer_id, employee_id, customer)
+            if employee.id != employee_id:
+                raise KotaUnreadable("GET /employees/{employee_id}", "another employee")
+            known = Concerned(employee.employer_id, employee_id, employee.external_customer_id)
         known = known or Concerned()
         return Concerned(employer_id or known.employer_id, employee_id, customer or known.external_customer_id)
 

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,16 +22,17 @@ REPORTS = "/internal/contribution-reports"
 
 
 class Edited(httpx.AsyncBaseTransport):
-    """Kota at the sandbox, with answers to GET as `edit(path, answer)` makes them."""
+    """Kota at the sandbox, with answers to these methods as `edit(path, answer)` makes them."""
 
-    def __init__(self, edit: Callable[[str, Any], Any]) -> None:
+    def __init__(self, edit: Callable[[str, Any], Any], *, methods: Collection[str] = ("GET",)) -> None:
         self._edit = edit
+        self._methods = methods
         self._network = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         answer = await self._network.handle_async_request(request)
         await answer.aread()
-        if request.method != "GET":
+        if request.method not in self._methods:
             return answer
         return httpx.Response(answer.status_code, json=self._edit(request.url.path, answer.json()))
 
@@ -78,9 +79,9 @@ class Payroll:
         answer: dict[str, Any] = await self.sandbox.control("POST", "seed", {"kind": kind, "object": content})
         return answer
 
-    async def heard_of(self, report_id: str) -> None:
+    async def heard_of(self, report_id: str, services: Services | None = None) -> None:
         """What an event of a report leads to."""
-        report = await self.services.kota.get_contribution_report(report_id)
+        report = await (services or self.services).kota.get_contribution_report(report_id)
         async with self.services.sessions.begin() as session:
             await record_report(session, report)
 

@@ -83,3 +83,13 @@ async def test_quote_that_cannot_be_read_leaves_the_day_and_the_employer(stack: 
         del stack.played.answers[path]
         await again(stack)
         assert (await get_resource(stack, "group_quote_intent", "gqi_1")).error_code is None
+
+
+async def test_another_employee_than_was_asked_for_concerns_nobody(stack: Stack) -> None:
+    stack.played.resources["/enrolment_intents/ei_1"] = ASKING | {"employee_id": "ee_9"}
+    stack.played.resources["/employees/ee_9"] = {"id": "ee_8", "employer_id": EMPLOYER_ID}
+    await stack.deliver(event(1, "enrolment_intent.action_required", enrolment_intent_id="ei_1"))
+    await stack.process()
+    unread = await get_event(stack, 1)
+    assert (unread.state, unread.error_code) == (EventState.DEAD, "KotaUnreadable")
+    assert await notifications(stack) == []
