@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.contributions.listing import record_listed
 from app.contributions.queries import Filter, FoundReport, find_report
 from app.contributions.reading import Reader, ReadingRules
 from app.contributions.reports import believed, record_report
@@ -19,6 +20,8 @@ from app.services import Services
 
 PATIENCE = 20
 """Seconds to wait for a reading by somebody else."""
+GLANCE = 5
+"""Seconds that a list may wait for Kota's."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +37,13 @@ def reader_of(services: Services) -> Reader:
     return Reader(services.sessions, services.kota, keyring=services.keyring, rules=rules)
 
 
-async def look(services: Services, wanted: Filter) -> None:
-    """Write down what Kota lists for this filter, if it can be asked."""
+async def look(services: Services, wanted: Filter, *, within: float | None = None) -> None:
+    """Write down what Kota lists of these reports, as far as it can be asked and answers within so many seconds.
+
+    What names neither employer nor year is most of what Kota has: the worker looks through that now and then.
+    """
+    if wanted.employer_ref is None and wanted.year is None:
+        return
     employer_id = None
     if wanted.employer_ref is not None:
         async with services.sessions.begin() as session:
@@ -43,16 +51,16 @@ async def look(services: Services, wanted: Filter) -> None:
         employer_id = employer.kota_id if employer else None
         if employer_id is None:
             return
+    # In any status: one that has another by now would be left out, and be shown here as it was.
+    listed = services.kota.list_contribution_reports(
+        employer_id=employer_id,
+        external_customer_id=wanted.external_customer_id,
+        year=wanted.year,
+        month=wanted.month,
+    )
     try:
-        async for report in services.kota.list_contribution_reports(
-            employer_id=employer_id,
-            external_customer_id=wanted.external_customer_id,
-            year=wanted.year,
-            month=wanted.month,
-            statuses=[wanted.status] if wanted.status else [],
-        ):
-            async with services.sessions.begin() as session:
-                await record_report(session, report)
+        if not await record_listed(services.sessions, listed, within=within):
+            log.warning("contributions.list.unfinished", seconds=within)
     except KotaError as error:
         log.warning("contributions.list.stale", error=type(error).__name__)
 

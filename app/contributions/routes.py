@@ -11,7 +11,7 @@ from app.audit.trail import record
 from app.auth.callers import ReportsCaller
 from app.contributions.export import csv_of, file_name
 from app.contributions.finalize import finalize
-from app.contributions.looking import bring_up_to_date, look, snapshot, stored
+from app.contributions.looking import GLANCE, bring_up_to_date, look, snapshot, stored
 from app.contributions.queries import (
     Filter,
     FoundReport,
@@ -66,10 +66,10 @@ async def get_filter(
 async def get_reports(
     _caller: ReportsCaller, page: PageDep, services: ServicesDep, wanted: Annotated[Filter, Depends(get_filter)]
 ) -> ReportPage:
-    """As Kota lists them now; while Kota cannot be reached, as they were last read."""
+    """As Kota lists them now; as they were last read while Kota does not answer, or without employer and year."""
     before = page.key(_REPORT_KEY)
     if before is None:
-        await look(services, wanted)
+        await look(services, wanted, within=GLANCE)
     async with services.sessions.begin() as session:
         found = await list_reports(session, wanted, before=before, limit=page.limit + 1)
     reports, cursor = page.cut(found, lambda one: (one.report.period_from, one.report.id))

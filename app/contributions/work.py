@@ -6,8 +6,9 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.contributions.listing import record_listed
 from app.contributions.reading import Reader
-from app.contributions.reports import LANE, Held, hold_due, record_report
+from app.contributions.reports import LANE, Held, hold_due
 from app.db.engine import Sessions
 from app.kota import KotaClient, KotaError
 from app.models import ContributionReport
@@ -42,9 +43,7 @@ def contributions_periodic(sessions: Sessions, kota: KotaClient, *, every: timed
 
     async def discover() -> None:
         try:
-            async for report in kota.list_contribution_reports(statuses=["open"]):
-                async with sessions.begin() as session:
-                    await record_report(session, report)
+            await record_listed(sessions, kota.list_contribution_reports(statuses=["open"]))
         except KotaError as error:
             log.warning("contributions.discovery.failed", error=type(error).__name__)
 

@@ -53,7 +53,8 @@ async def test_no_report_is_said_and_fails(payroll: Payroll, tmp_path: Path) -> 
 
 async def test_more_reports_than_are_read_at_once_are_all_found(payroll: Payroll) -> None:
     opened = {await payroll.open_report(period=MARCH) for _ in range(REPORTS_AT_ONCE + 1)}
-    await look(payroll.services, Filter())
-    found = await ids_of(payroll.services, Filter())
+    acme = Filter(employer_ref="acme")
+    await look(payroll.services, acme)
+    found = await ids_of(payroll.services, acme)
     assert len(found) == len(opened)
     assert set(found) == opened
