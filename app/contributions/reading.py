@@ -4,18 +4,16 @@ Lines are stored as they arrive, under a reading that nobody sees yet; one trans
 one. So a report of any size needs the memory of one page, no transaction waits for Kota, and nobody meets half of it.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
-from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import DBAPIError
 
+from app.contributions.lines import copy_lines, digest_of, line_digest, rows_of
 from app.contributions.reports import (
+    BREAKDOWNS,
     FINALIZED,
     LISTS_LAG,
     REPORT,
@@ -29,10 +27,9 @@ from app.contributions.reports import (
 )
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
-from app.kota import ContributionLine as KotaLine
+from app.db.faults import is_database_lost
 from app.kota import ContributionReport as KotaReport
 from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaUnreachable, KotaUnreadable
-from app.models import ContributionLine
 from app.queue import leases
 from app.queue.backoff import Backoff
 from app.queue.leases import Lost
@@ -41,11 +38,8 @@ log = structlog.get_logger(__name__)
 
 EMPLOYEES_AT_ONCE = 50
 """Employees whose lines are stored together."""
-COLUMNS = tuple(column.name for column in ContributionLine.__table__.columns)
-Row = dict[str, Any]
 TRIES = 3
 """How often a report is read that changes while it is read."""
-BREAKDOWNS = f"{REPORT}/employee_breakdowns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,14 @@ class Reader:
         """Read it if nobody else does and it is not frozen, else None. Raises KotaError."""
         async with self._sessions.begin() as session:
             held = await hold(session, report_id, lease=self.rules.lease)
-        return None if held is None else await self.read(held)
+        if held is None:
+            return None
+        try:
+            return await self.read(held)
+        except DBAPIError as error:
+            if not is_database_lost(error):
+                await self.failed(held, error)
+            raise
 
     async def read(self, held: Held) -> Reading | None:
         """Read it and make the reading current; None if the lease was lost meanwhile.
@@ -86,12 +87,7 @@ class Reader:
             async with self._sessions.begin() as session:
                 await make_current(session, held, found, frozen=frozen, read_again=again)
         except KotaError as error:
-            log.warning("contributions.report.unread", report_id=held.report_id, error_code=error.short_code)
-            try:
-                async with self._sessions.begin() as session:
-                    await give_up(session, held, error_code=error.short_code, backoff=self.rules.backoff)
-            except Lost:
-                log.warning("contributions.lease.lost", report_id=held.report_id)
+            await self._unread(held, error.short_code)
             raise
         except Lost:
             log.warning("contributions.lease.lost", report_id=held.report_id)
@@ -100,6 +96,18 @@ class Reader:
             return None
         log.info("contributions.report.read", report_id=held.report_id, status=found.report.status, lines=found.lines)
         return found
+
+    async def failed(self, held: Held, error: Exception) -> None:
+        """Record a fault of ours: like a failed read, it is tried again later and more and more seldom."""
+        await self._unread(held, f"unexpected:{type(error).__name__}")
+
+    async def _unread(self, held: Held, error_code: str) -> None:
+        log.warning("contributions.report.unread", report_id=held.report_id, error_code=error_code)
+        try:
+            async with self._sessions.begin() as session:
+                await give_up(session, held, error_code=error_code, backoff=self.rules.backoff)
+        except Lost:
+            log.warning("contributions.lease.lost", report_id=held.report_id)
 
     async def _read_in_time(self, held: Held) -> Reading:
         """A reading that outlasted its lease would leave no trace, and be begun again at once, for ever."""
@@ -148,24 +156,11 @@ class Reader:
         return digests + await self._store(held, waiting), statuses
 
     async def _store(self, held: Held, breakdowns: Sequence[EmployeeBreakdown]) -> list[bytes]:
-        rows = [row for breakdown in breakdowns for row in _rows(breakdown)]
+        rows = [row for breakdown in breakdowns for row in rows_of(breakdown)]
         if rows:
             async with self._sessions.begin() as session:
-                await _copy(session, self._keyring, held, rows)
-        return [_line_digest(row) for row in rows]
-
-
-async def _copy(session: AsyncSession, keyring: Keyring, held: Held, rows: Sequence[Row]) -> None:
-    """COPY, since a report has tens of thousands of lines, and an INSERT of each costs ten times as much."""
-    own = {"report_id": held.report_id, "reading": held.reading}
-    # COPY goes past the column types, so the note is encrypted here.
-    notes = (None if row["note"] is None else keyring.encrypt(row["note"].encode()) for row in rows)
-    records = [
-        tuple((row | own | {"note": note})[name] for name in COLUMNS) for row, note in zip(rows, notes, strict=True)
-    ]
-    connection = await (await session.connection()).get_raw_connection()
-    driver: Any = connection.driver_connection
-    await driver.copy_records_to_table(ContributionLine.__tablename__, records=records, columns=COLUMNS)
+                await copy_lines(session, self._keyring, held, rows)
+        return [line_digest(row) for row in rows]
 
 
 def caught_up_in(found: Reading, held: Held, *, lag: timedelta) -> timedelta | None:
@@ -181,50 +176,3 @@ def caught_up_in(found: Reading, held: Held, *, lag: timedelta) -> timedelta | N
         return lag
     final_since = max(held.final_seen_at, found.report.finalized_at or held.final_seen_at)
     return final_since + lag - held.taken_at
-
-
-def digest_of(line_digests: Sequence[bytes]) -> bytes:
-    """One digest of all lines. Sorted first, since Kota promises no order of employees or lines."""
-    return hashlib.sha256(b"".join(sorted(line_digests))).digest()
-
-
-def _line_digest(row: Row) -> bytes:
-    return hashlib.sha256(
-        json.dumps({name: _plain(value) for name, value in row.items()}, sort_keys=True).encode()
-    ).digest()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        # 1.5 and 1.50 are the same amount.
-        return f"{value.normalize():f}"
-    return value if value is None or isinstance(value, bool | str) else str(value)
-
-
-def _rows(breakdown: EmployeeBreakdown) -> list[Row]:
-    health = breakdown.health_insurance
-    if health is None:
-        return []
-    payers = {"employer": health.employer_contributions, "employee": health.employee_contributions}
-    return [_row(breakdown, payer, line) for payer, lines in payers.items() for line in lines]
-
-
-def _row(breakdown: EmployeeBreakdown, payer: str, line: KotaLine) -> Row:
-    return {
-        "kota_employee_id": breakdown.employee_id,
-        "payer": payer,
-        "id": line.id,
-        "category": line.category,
-        "member_type": line.member_type,
-        "type": line.type,
-        "amount": line.amount,
-        # Kota writes most currencies in lower case, some not (Kota's OpenAPI).
-        "currency": breakdown.currency.lower(),
-        "adjustment": line.adjustment,
-        "adjustment_for": line.adjustment_for,
-        "cover_from": line.cover_period.from_date,
-        "cover_to": line.cover_period.to_date,
-        "reporting_month": line.reporting_month,
-        "policy_id": line.policy_id,
-        "note": line.note,
-    }

@@ -22,6 +22,7 @@ FINALIZED = "finalized"
 LISTS_LAG = timedelta(seconds=10)
 """Longer than Kota's lists take to show what was written."""
 REPORT = "GET /contribution_reports/{contribution_report_id}"
+BREAKDOWNS = f"{REPORT}/employee_breakdowns"
 LANE = "contribution_reports"
 """The bell that rings when a report is due to be read."""
 

@@ -121,7 +121,10 @@ async def post_finalize(
     services: ServicesDep,
     request_id: RequestIdDep,
 ) -> ReportWithSums:
-    """There is no way back at Kota; later changes show up in the next period's report."""
+    """There is no way back at Kota; later changes show up in the next period's report.
+
+    It is `frozen` some seconds later, when Kota's lists have caught up: compare its `digest` then.
+    """
     async with services.sessions.begin() as session:
         subject = f"contribution_report:{report_id}"
         await record(session, caller, action="contribution_report.finalize", subject=subject, request_id=request_id)

@@ -35,7 +35,16 @@ def contributions_lane(reader: Reader) -> Lane[Held]:
     async def release(session: AsyncSession, held: Sequence[Held]) -> None:
         await leases.release(session, ContributionReport, [one.lease for one in held])
 
-    return Lane(name=LANE, claim=claim, work=work, release=release, lease=reader.rules.lease, in_flight=2, batch=2)
+    return Lane(
+        name=LANE,
+        claim=claim,
+        work=work,
+        release=release,
+        lease=reader.rules.lease,
+        in_flight=2,
+        batch=2,
+        failed=reader.failed,
+    )
 
 
 def contributions_periodic(sessions: Sessions, kota: KotaClient, *, every: timedelta) -> Periodic:

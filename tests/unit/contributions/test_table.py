@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contributions.reading import digest_of
+from app.contributions.lines import digest_of
 from app.contributions.table import cell, render
 
 
