@@ -33,6 +33,9 @@ async def record_status(session: AsyncSession, kind: str, found: KotaRecord, now
 
     Lock the row of the dirty resource after this, never before: pushes take them in this order.
     """
+    if found.status is None:
+        # Kota's OpenAPI does not promise it. What is not said changes nothing: least of all that somebody has left.
+        return None
     name = KindName(kind)
     values = {"found_id": found.id, "status": found.status, "now": now}
     row = (await session.execute(_by_kota_id(name), values)).one_or_none()

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kota import Employee, Employer
 from app.outbox.messages import MessageType, tell_host
 from app.queue.dirty import read_anew
+from app.sync.at_kota import KotaRecord
 from app.sync.kinds import KindName
 from app.sync.status import StatusChange, record_status
 
@@ -16,14 +16,14 @@ _TOLD = {
 }
 
 
-async def project_status(session: AsyncSession, kind: str, found: Employer | Employee, *, now: datetime) -> None:
+async def project_status(session: AsyncSession, kind: str, found: KotaRecord, *, now: datetime) -> None:
     """Write down the state in `found`, and have the host told if it is another than before."""
     change = await record_status(session, kind, found, now)
     if change is not None and change.changed:
         await _tell(session, change, now=now)
 
 
-async def learn_status(session: AsyncSession, kind: str, found: Employer | Employee, *, now: datetime) -> None:
+async def learn_status(session: AsyncSession, kind: str, found: KotaRecord, *, now: datetime) -> None:
     """The same with Kota's answer to a call of ours; then have the record read, by nobody who began before that."""
     await project_status(session, kind, found, now=now)
     await read_anew(session, kind, found.id)

@@ -8,7 +8,7 @@ from app.events.catalogue import TYPES
 from app.events.inbox import replay_event
 from app.events.settling import MAX_ATTEMPTS
 from app.events.work import routing_lane
-from app.models import EventState, KotaEvent, KotaResource
+from app.models import EventState, KotaEvent, KotaResource, OutboxMessage
 from app.queue.dirty import mark_dirty
 from app.webhooks.store import NewEvent, store_delivered
 from tests.integration.events.rows import (
@@ -38,6 +38,18 @@ async def test_event_leads_to_the_status_that_kota_shows_now(stack: Stack) -> No
     done = await get_event(stack, 1)
     assert done.state is EventState.PROCESSED
     assert done.processed_at
+
+
+async def test_answer_without_a_status_says_nothing_of_it(stack: Stack) -> None:
+    await add_people(stack)
+    for number, content in enumerate(({"status": "inactive"}, {}, {"status": None})):
+        stack.played.resources[MARY] = {"id": EMPLOYEE_ID, **content}
+        await stack.deliver(updated(number))
+        await stack.process()
+    assert (await get_employee(stack)).kota_status == "inactive"
+    async with stack.sessions() as session:
+        told = (await session.scalars(select(OutboxMessage))).one()
+        assert told.content["kota_status"] == "inactive"
 
 
 async def test_burst_of_events_about_one_resource_costs_one_read(stack: Stack) -> None:
