@@ -59,7 +59,7 @@ async def _resolve(context: Context, held: Held, id: UUID) -> None:
     elif _is_alive(context, offboarding):
         await _send_again(context, held, offboarding)
     else:
-        await settle(context, kind, offboarding, OffboardingState.NEEDS_CONFIRMATION, shown, error_code=None)
+        await settle(context, kind, offboarding, OffboardingState.NEEDS_CONFIRMATION, None, error_code=None)
 
 
 async def _send_again(context: Context, held: Held, offboarding: Offboarding) -> None:

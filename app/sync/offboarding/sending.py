@@ -4,14 +4,14 @@ import json
 from datetime import datetime
 
 import structlog
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kota import KotaError, KotaProblem, Verdict, verdict
 from app.models import Offboarding, OffboardingState
-from app.queue.dirty import mark_dirty
+from app.queue.dirty import read_anew
 from app.sync.at_kota import KotaRecord
-from app.sync.kinds import Kind, KindName
+from app.sync.kinds import LEAVING, Kind, KindName
 from app.sync.offboarding.context import Context, Held
 from app.sync.offboarding.tokens import ConfirmationInvalid
 from app.sync.refusals import RejectedByKota
@@ -82,8 +82,9 @@ async def settle(
 ) -> None:
     """Write down the end of an offboarding, and the state in which Kota showed the record, which the host is told."""
     async with context.sessions.begin() as session:
-        if answer is None:
-            await mark_dirty(session, kind.name.value, offboarding.kota_id)
+        # What was read of the record meanwhile may be newer than our answer: it may have left by now.
+        if answer is None or await _is_leaving(session, kind, offboarding.ref):
+            await read_anew(session, kind.name.value, offboarding.kota_id)
         else:
             await learn_status(session, kind.name.value, answer, now=context.clock())
         await session.execute(
@@ -93,3 +94,9 @@ async def settle(
         )
     offboarding.state = state
     log.info("sync.offboarding.settled", kind=kind.name.value, ref=offboarding.ref, state=state.value)
+
+
+async def _is_leaving(session: AsyncSession, kind: Kind, ref: str) -> bool:
+    """Whether it is known already. Locks the record's row, so that nobody learns of it in between."""
+    known = select(kind.model.kota_status).where(kind.model.ref == ref).with_for_update(key_share=True)
+    return await session.scalar(known) in LEAVING

@@ -1,9 +1,13 @@
 """The host is told once of each change of a status, whoever learns of it first."""
 
+import asyncio
 from typing import Any
 
+from app.kota import open_client
 from app.models import KotaResource, OutboxMessage
+from app.web.dependencies import get_kota
 from tests.integration.sync.leaving import confirm, previewed, read_again, resolve, token_for
+from tests.support.app import API_KEY
 from tests.support.records import employer_record
 from tests.support.sync_world import SyncWorld
 from tests.support.waiting import until
@@ -72,6 +76,27 @@ async def test_read_that_began_before_an_offboarding_takes_nothing_back(world: S
     assert (await confirm(world, token)).status_code == 200
     await _is_read(world, "employee", e1)
     assert await _told(world) == (before + 1, "active", "offboarding")
+
+
+async def test_answer_that_arrives_late_takes_back_nothing_that_was_read_meanwhile(world: SyncWorld, e1: str) -> None:
+    before = await _version(world)
+    token = await token_for(world)
+    await world.fault("POST", f"/employees/{e1}/offboard", "delay", delay_ms=2000, times=1)
+    async with open_client(api_url=world.sandbox.url, api_key=API_KEY) as patient:
+        world.give(get_kota, patient)
+        confirming = asyncio.create_task(confirm(world, token))
+
+        async def is_asked() -> bool:
+            return bool(await world.requests("POST", f"/employees/{e1}/offboard"))
+
+        await until(is_asked)
+        await world.sandbox.control("POST", "advance", {"id": e1, "status": "inactive"})
+        await read_again(world, e1)
+        await world.until("employees/e1", kota_status="inactive")
+        assert (await confirming).json()["state"] == "accepted"
+    assert await _told(world) == (before + 1, "active", "inactive")
+    await _is_read(world, "employee", e1)
+    assert await _told(world) == (before + 1, "active", "inactive")
 
 
 async def _told(world: SyncWorld, object: str = "employee_status/e1") -> tuple[int, Any, Any]:
