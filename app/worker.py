@@ -19,10 +19,10 @@ from app.contributions.looking import reader_of
 from app.contributions.work import contributions_lane, contributions_periodic
 from app.db.faults import DATABASE_ERRORS
 from app.events.periodic import Housekeeping, event_periodic
-from app.events.projections import Looks
+from app.events.projections import PollIntervals
 from app.events.pruning import prune_events
 from app.events.reconcile import Reconciler, reconcile_soon
-from app.events.work import Reading, event_lanes
+from app.events.work import ReadingRules, event_lanes
 from app.kota import key_fingerprint
 from app.notifications.pruning import prune_notifications
 from app.ops.logging import configure_logging
@@ -63,10 +63,10 @@ def _event_lanes(services: Services) -> Sequence[Lane[Any]]:
         kota=services.kota,
         keyring=services.keyring,
         lookup_key=services.lookup_key,
-        reading=Reading(
+        reading=ReadingRules(
             lease=settings.resource_lease,
             backoff=Backoff(settings.event_retry_first, settings.event_retry_longest),
-            looks=Looks(
+            polls=PollIntervals(
                 records_first=settings.status_poll_first,
                 records_later=settings.status_poll_later,
                 offers=settings.offer_poll_every,

@@ -36,7 +36,7 @@ _SOON = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class PollIntervals:
     """How often a resource is looked at for changes of which no event tells."""
 
     records_first: timedelta
@@ -80,7 +80,7 @@ class Found:
     concerned: Concerned
 
 
-def look_again(found: Found, *, looks: Looks, known_since: datetime, now: datetime) -> timedelta | None:
+def next_poll(found: Found, *, polls: PollIntervals, known_since: datetime, now: datetime) -> timedelta | None:
     """When to read a resource again although nothing was heard of it; None for never.
 
     None of Kota's events says that a record became active, or that an offer was settled (Kota's page "Events").
@@ -89,12 +89,12 @@ def look_again(found: Found, *, looks: Looks, known_since: datetime, now: dateti
     if found.content is None:
         return None
     if kind in RECORDS and status not in {RecordStatus.ACTIVE, RecordStatus.INACTIVE}:
-        return looks.records_first if now - known_since < _FIRST_DAY else looks.records_later
+        return polls.records_first if now - known_since < _FIRST_DAY else polls.records_later
     if not _reaches_all(found, now=now):
         # An event of its parent names the people, and may come later. Each wait is as long as all before together.
-        return min(max(now - known_since, _SOON), looks.offers)
+        return min(max(now - known_since, _SOON), polls.offers)
     if kind in SETTLED_UNTOLD and status == "action_required":
-        return looks.offers
+        return polls.offers
     return None
 
 
@@ -104,9 +104,9 @@ def _reaches_all(found: Found, *, now: datetime) -> bool:
     return all(known[action.audience] for action in found.actions if not is_past(action.due_on, now=now))
 
 
-def look_after_failure(kind: str, *, looks: Looks) -> timedelta | None:
+def poll_after_failure(kind: str, *, polls: PollIntervals) -> timedelta | None:
     """The same for a resource that nobody can read: what is looked at by itself still is, but seldom."""
-    return looks.records_later if kind in RECORDS or kind in SETTLED_UNTOLD else None
+    return polls.records_later if kind in RECORDS or kind in SETTLED_UNTOLD else None
 
 
 class Projector:

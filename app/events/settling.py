@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, case, exists, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.events.reading import Job
@@ -41,12 +41,12 @@ async def finish_events(session: AsyncSession, job: Job) -> int:
     return len(done.all())
 
 
-async def settle(session: AsyncSession, job: Job, *, kota_status: str | None, look_again: timedelta | None) -> None:
+async def settle(session: AsyncSession, job: Job, *, kota_status: str | None, next_poll: timedelta | None) -> None:
     """The resource is as clean as it was when the read began; raises `Lost` if the lease is not ours any more.
 
-    Marked meanwhile, it is due again at once; otherwise after `look_again`, None for when the next event tells.
+    Marked meanwhile, it is due again at once; otherwise after `next_poll`, None for when the next event tells.
     """
-    later = None if look_again is None else leases.after(look_again)
+    later = None if next_poll is None else leases.after(next_poll)
     await leases.settle(
         session,
         KotaResource,
@@ -61,11 +61,11 @@ async def settle(session: AsyncSession, job: Job, *, kota_status: str | None, lo
 
 
 async def settle_failure(
-    session: AsyncSession, job: Job, failure: Failure, *, backoff: Backoff, look_again: timedelta | None
+    session: AsyncSession, job: Job, failure: Failure, *, backoff: Backoff, next_poll: timedelta | None
 ) -> int:
     """Record a failed read and when to try again; how many events died of it.
 
-    A resource for which no event waits any more, and which failed as often as kills one, waits for `look_again`.
+    A resource for which no event waits any more, and which failed as often as kills one, waits for `next_poll`.
     """
     died = await _fail_events(session, job, failure) if failure.counts else 0
     waiting = exists(
@@ -76,7 +76,7 @@ async def settle_failure(
         )
     )
     soon = leases.after(backoff.delay(job.attempts, at_least=failure.retry_after))
-    later = None if look_again is None else leases.after(look_again)
+    later = None if next_poll is None else leases.after(next_poll)
     given_up = failure.counts and job.attempts >= MAX_ATTEMPTS
     next_attempt_at = case((waiting, soon), else_=later) if given_up else soon
     await leases.settle(
@@ -113,5 +113,5 @@ def _asked_for(job: Job) -> tuple[ColumnElement[bool], ...]:
 
 
 def _due_again(job: Job, otherwise: ColumnElement[object] | None) -> ColumnElement[object]:
-    marked_meanwhile = and_(KotaResource.dirty_seq > job.seq)
+    marked_meanwhile = KotaResource.dirty_seq > job.seq
     return case((marked_meanwhile, func.now()), else_=literal(None) if otherwise is None else otherwise)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.events.catalogue import Unnamed
-from app.events.projections import Looks, Projector, look_after_failure, look_again, status_of
+from app.events.projections import PollIntervals, Projector, next_poll, poll_after_failure, status_of
 from app.events.reading import FAILED, FIRST, Job, claim_dirty, concerns_all, error_code, read, release, retry_after
 from app.events.routing import route_pending
 from app.events.settling import Failure, finish_events, settle, settle_failure
@@ -32,12 +32,12 @@ _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How resources are read: the lease, the waits after failures, and the looks without an event."""
+class ReadingRules:
+    """How resources are read: the lease, the waits after failures, and the polls."""
 
     lease: timedelta
     backoff: Backoff
-    looks: Looks
+    polls: PollIntervals
     in_flight: int = 8
     """Twice Kota's slots for reads: the slots stay full while results are written. If all of these hang, the last one
     still has its answer, or its time-out, within its lease."""
@@ -51,7 +51,7 @@ def event_lanes(
     kota: KotaClient,
     keyring: Keyring,
     lookup_key: bytes,
-    reading: Reading,
+    reading: ReadingRules,
     clock: Callable[[], datetime],
 ) -> Sequence[Lane[Any]]:
     """The lanes of events, for the worker to run."""
@@ -94,7 +94,7 @@ class Reader:
         *,
         kota: KotaClient,
         lookup_key: bytes,
-        reading: Reading,
+        reading: ReadingRules,
         clock: Callable[[], datetime],
     ) -> None:
         self._sessions = sessions
@@ -147,9 +147,9 @@ class Reader:
             async with self._sessions.begin() as session:
                 done = await finish_events(session, job)
                 kept = await self._projector.project(session, found, now=now)
-                looks = self._reading.looks
-                again = look_again(kept, looks=looks, known_since=job.known_since, now=now)
-                await settle(session, job, kota_status=status_of(content), look_again=again)
+                polls = self._reading.polls
+                again = next_poll(kept, polls=polls, known_since=job.known_since, now=now)
+                await settle(session, job, kota_status=status_of(content), next_poll=again)
                 step.debug("events.resource.projected")
         except Lost:
             # Somebody took this over and reads it again; nothing of ours was written.
@@ -170,7 +170,7 @@ class Reader:
                     job,
                     failure,
                     backoff=self._reading.backoff,
-                    look_again=look_after_failure(job.resource.kind, looks=self._reading.looks),
+                    next_poll=poll_after_failure(job.resource.kind, polls=self._reading.polls),
                 )
         except Lost:
             log.warning("events.lease.lost", kind=job.resource.kind, resource_id=job.resource.id)

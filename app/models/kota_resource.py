@@ -24,7 +24,8 @@ class KotaResource(Leased, Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     path_params: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
-    """Ids that its GET needs beside its own, by Kota's parameter names."""
+    """Other ids that Kota named along with it, by its parameter names: those that its path needs, and those that say
+    whom it concerns, by which a person's events are found."""
     dirty_seq: Mapped[int] = mapped_column(default=1, server_default="1")
     clean_seq: Mapped[int] = mapped_column(default=0, server_default="0")
     kota_status: Mapped[str | None]

@@ -16,7 +16,7 @@ from app.notifications.actions import Action, is_past
 from app.notifications.concerned import Concerned
 from app.outbox.messages import MessageType
 from app.outbox.notifications import ref_of, tell_notification
-from app.queue.turns import take_turns
+from app.queue.advisory_locks import lock_names
 
 OPEN, CLOSED, EXPIRED = NotificationState.OPEN, NotificationState.CLOSED, NotificationState.EXPIRED
 
@@ -125,7 +125,7 @@ async def _refs(session: AsyncSession, concerned: Concerned) -> Sequence[str | N
     for model, kota_id in ((Employer, concerned.employer_id), (Employee, concerned.employee_id)):
         ref = await ref_of(session, model, kota_id)
         if ref is None and kota_id is not None:
-            await take_turns(session, [kota_id])
+            await lock_names(session, [kota_id])
             ref = await ref_of(session, model, kota_id)
         refs.append(ref)
     return refs

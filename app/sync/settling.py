@@ -31,9 +31,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.encryption import EncryptedBytes, EncryptedJSON
 from app.models import Employee, Notification, NotificationState, SyncState
 from app.outbox.messages import MessageType, tell_host
+from app.queue.advisory_locks import lock_names
 from app.queue.bell import ring_all
 from app.queue.dirty import Resource, mark_all_dirty
-from app.queue.turns import take_turns
 from app.sync.kinds import EMPLOYEES, Kind, KindName, settled_name
 from app.sync.settlements import Settlement
 
@@ -179,7 +179,7 @@ async def mark_known(session: AsyncSession, kind: Kind, kota_ids: Sequence[str])
 
     What it asks was told without the host's references. Whoever tells it now takes turns with us.
     """
-    await take_turns(session, kota_ids)
+    await lock_names(session, kota_ids)
     named = Notification.kota_employee_id if kind.has_employer else Notification.kota_employer_id
     asking = await session.execute(
         select(Notification.kind, Notification.resource_id).where(

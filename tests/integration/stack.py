@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions, create_engine, create_sessions
-from app.events.projections import Looks
-from app.events.work import Reader, Reading, event_lanes
+from app.events.projections import PollIntervals
+from app.events.work import Reader, ReadingRules, event_lanes
 from app.kota import NO_RETRY, KotaClient, open_client
 from app.queue.backoff import Backoff
 from app.queue.lanes import Lane
@@ -23,7 +23,7 @@ from tests.support.transactions import OutsideTransactions
 
 KEYRING = Keyring([Fernet.generate_key().decode()])
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
-LOOKS = Looks(records_first=timedelta(hours=1), records_later=timedelta(days=1), offers=timedelta(hours=1))
+POLLS = PollIntervals(records_first=timedelta(hours=1), records_later=timedelta(days=1), offers=timedelta(hours=1))
 LOOKUP_KEY = b"a made-up key of some length here"
 API_KEY = "pk_test_" + "not-a-key"
 
@@ -80,9 +80,9 @@ class Stack:
             self.sessions, kota=self.kota, lookup_key=LOOKUP_KEY, reading=self.reading(), clock=lambda: self.now
         )
 
-    def reading(self) -> Reading:
+    def reading(self) -> ReadingRules:
         """No waits between attempts."""
-        return Reading(lease=timedelta(seconds=60), backoff=self.backoff, looks=LOOKS)
+        return ReadingRules(lease=timedelta(seconds=60), backoff=self.backoff, polls=POLLS)
 
     async def process(self) -> int:
         """Route and read until nothing is due; how many reads it took."""

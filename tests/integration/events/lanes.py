@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from app.events.work import Reading, event_lanes
+from app.events.work import ReadingRules, event_lanes
 from app.queue.bell import Bell
 from app.queue.lanes import run_lane
 from tests.integration.stack import LOOKUP_KEY, Stack
@@ -14,7 +14,7 @@ SOON = timedelta(milliseconds=20)
 
 
 @asynccontextmanager
-async def running_lanes(stack: Stack, url: str, reading: Reading) -> AsyncIterator[None]:
+async def running_lanes(stack: Stack, url: str, reading: ReadingRules) -> AsyncIterator[None]:
     """All lanes of events on the database at `url`."""
     stop = asyncio.Event()
     lanes = event_lanes(

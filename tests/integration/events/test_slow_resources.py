@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.events.settling import MAX_ATTEMPTS
-from app.events.work import Reading
+from app.events.work import ReadingRules
 from app.kota import RetryPolicy, Timeouts, open_client
 from app.kota.limiter import CallClass
 from app.models import EventState, KotaEvent, KotaResource
@@ -23,16 +23,16 @@ from app.queue.backoff import Backoff
 from tests.databases import NewDatabase
 from tests.integration.events.lanes import running_lanes
 from tests.integration.events.rows import EMPLOYEE_ID, event, get_event, get_resource
-from tests.integration.stack import API_KEY, LOOKS, Stack, open_stack
+from tests.integration.stack import API_KEY, POLLS, Stack, open_stack
 from tests.support.transactions import OutsideTransactions
 from tests.support.waiting import until
 
 MANY = 24
 HEALTHY = 1000
-READING = Reading(
+READING = ReadingRules(
     lease=timedelta(seconds=0.6),
     backoff=Backoff(timedelta(seconds=0.02), timedelta(seconds=0.2)),
-    looks=LOOKS,
+    polls=POLLS,
 )
 
 Slow = Callable[[], Awaitable[httpx.Response]]

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from app.events.projections import Found, Looks, look_again
+from app.events.projections import Found, PollIntervals, next_poll
 from app.models.notification import NotificationAudience
 from app.notifications.actions import EMPLOYEE, EMPLOYER, OPERATOR, neutral
 from app.notifications.concerned import Concerned
@@ -10,7 +10,7 @@ from app.queue.dirty import Resource
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-LOOKS = Looks(records_first=2 * HOUR, records_later=timedelta(days=1), offers=HOUR)
+POLLS = PollIntervals(records_first=2 * HOUR, records_later=timedelta(days=1), offers=HOUR)
 
 
 def wait(
@@ -23,7 +23,7 @@ def wait(
 ) -> timedelta | None:
     action = neutral("action_required", audience, due_on=due_on)
     found = Found(Resource(kind, "x_1"), {"status": "action_required"}, None, [action], concerned)
-    return look_again(found, looks=LOOKS, known_since=NOW - known_for, now=NOW)
+    return next_poll(found, polls=POLLS, known_since=NOW - known_for, now=NOW)
 
 
 @pytest.mark.parametrize(

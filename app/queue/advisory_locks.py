@@ -1,4 +1,4 @@
-"""Taking turns over what no row stands for yet, so that there is none to lock."""
+"""Locks on what no row stands for yet, so that there is none to lock."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
-async def take_turns(session: AsyncSession, names: Iterable[str]) -> None:
+async def lock_names(session: AsyncSession, names: Iterable[str]) -> None:
     """Wait until no other transaction has any of these names, and have them until this one ends.
 
     What the others wrote is seen by the statements after this one.
