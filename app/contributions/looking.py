@@ -40,10 +40,8 @@ def reader_of(services: Services) -> Reader:
 async def look(services: Services, wanted: Filter, *, within: float | None = None) -> None:
     """Write down what Kota lists of these reports, as far as it can be asked and answers within so many seconds.
 
-    What names neither employer nor year is most of what Kota has: the worker looks through that now and then.
+    What does not come in time is the oldest of it. The worker looks through all of it now and then.
     """
-    if wanted.employer_ref is None and wanted.year is None:
-        return
     employer_id = None
     if wanted.employer_ref is not None:
         async with services.sessions.begin() as session:

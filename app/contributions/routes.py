@@ -66,7 +66,7 @@ async def get_filter(
 async def get_reports(
     _caller: ReportsCaller, page: PageDep, services: ServicesDep, wanted: Annotated[Filter, Depends(get_filter)]
 ) -> ReportPage:
-    """As Kota lists them now; as they were last read while Kota does not answer, or without employer and year."""
+    """As Kota lists them now; as they were last read where Kota does not answer within five seconds."""
     before = page.key(_REPORT_KEY)
     if before is None:
         await look(services, wanted, within=GLANCE)
