@@ -41,13 +41,13 @@ def rows_of(breakdown: EmployeeBreakdown) -> list[Row]:
 
 def _can_be_stored(row: Row) -> bool:
     # A note is stored as bytes, which NUL may be among.
-    texts = (value for name, value in row.items() if isinstance(value, str) and name != "note")
-    return all(text == _whole(text) and "\x00" not in text for text in texts) and _is_sensible(row["amount"])
+    text = "".join(value for name, value in row.items() if isinstance(value, str) and name != "note")
+    return text == _whole(text) and "\x00" not in text and _is_sensible(row["amount"])
 
 
 def _whole(text: str) -> str:
     """JSON can spell half a surrogate pair, which is no character: it becomes a question mark."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _is_sensible(amount: Decimal) -> bool:
