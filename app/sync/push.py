@@ -155,7 +155,9 @@ class Pusher:
             )
         if problem is not None:
             await self._key_works(push)
-        if decision is Verdict.REJECT and problem is not None and not isinstance(push.step, LookUp):
+        # An earlier attempt of the same create may have happened, whatever Kota says of this one: only its lists tell.
+        is_doubtful = isinstance(push.step, Create) and not push.first and sent
+        if decision is Verdict.REJECT and problem is not None and not (is_look_up or is_doubtful):
             # An earlier update with other content may still have happened; this one has not.
             earlier = push.unresolved_body if push.kota_id is not None else None
             return Settlement.rejected(
@@ -174,7 +176,7 @@ class Pusher:
             retry_in=self._rules.backoff.delay(push.attempts, at_least=timedelta(seconds=error.retry_after or 0)),
             sent=sent,
             forget_push=is_unused,
-            look_up=is_look_up or (decision is Verdict.LOOK_UP and isinstance(push.step, Create)),
+            look_up=is_look_up or (decision in {Verdict.LOOK_UP, Verdict.REJECT} and isinstance(push.step, Create)),
         )
 
     async def _key_works(self, push: Push) -> None:

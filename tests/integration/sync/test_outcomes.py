@@ -55,6 +55,29 @@ async def test_change_during_an_unknown_create_is_pushed_after_it(world: SyncWor
 
 
 @pytest.mark.usefixtures("acme")
+async def test_repeat_of_a_lost_create_that_kota_refuses_creates_nobody_again(world: SyncWorld) -> None:
+    await world.fault("POST", "/employees", "drop_after", times=1)
+    await world.fault("POST", "/employees", "status", status=400, times=1)
+    await world.call("PUT", "employees/e1", employee_record("acme"))
+    await world.call("PUT", "employees/e1", employee_record("acme", first_name="Other"))
+    await world.until("employees/e1", state="synced", version=2)
+    (stored,) = await world.at_kota("employee")
+    assert stored["first_name"] == "Other"
+
+
+@pytest.mark.usefixtures("acme")
+async def test_repeat_that_kota_refuses_is_rejected_once_it_is_certain_that_nothing_happened(world: SyncWorld) -> None:
+    await world.fault("POST", "/employees", "drop_before", times=1)
+    await world.fault("POST", "/employees", "status", status=400)
+    await world.call("PUT", "employees/e1", employee_record("acme"), Prefer="respond-async")
+    await world.until("employees/e1", state="rejected")
+    await world.sandbox.control("DELETE", "faults")
+    answer = await world.call("PUT", "employees/e1", employee_record("acme", sex_at_birth="male"))
+    assert answer.json()["sync"]["state"] == "synced"
+    assert len(await world.at_kota("employee")) == 1
+
+
+@pytest.mark.usefixtures("acme")
 async def test_update_of_unknown_outcome_is_undone_by_a_put_of_what_was_there(world: SyncWorld) -> None:
     await world.call("PUT", "employees/e1", employee_record("acme"))
     await world.fault("PUT", "/employees/{employee_id}", "drop_after")
