@@ -13,6 +13,7 @@ from app.queue.bell import ring_all
 from app.sync.at_kota import KotaRecord, employer_id_of, get_record, known_from, reference_of
 from app.sync.kinds import EMPLOYEES, Kind, KindName, Record
 from app.sync.refusals import UnknownRecord
+from app.sync.settlements import DUPLICATE
 from app.sync.settling import mark_known, wake_employees
 from app.sync.views import find
 
@@ -76,7 +77,9 @@ async def _read(kota: KotaClient, kind: Kind, kota_id: str) -> KotaRecord:
 async def _check(session: AsyncSession, kind: Kind, record: Record, shown: KotaRecord) -> None:
     if record.kota_id is not None:
         raise AlreadyLinked("The record is bound to another one at Kota.")
-    if record.push_key is not None:
+    # Of several that Kota has, the host names the right one: what is under way is not in doubt any more.
+    is_doubled = record.state is SyncState.REJECTED and record.error_code == DUPLICATE
+    if record.push_key is not None and not is_doubled:
         raise SyncInFlight("A create is under way; its outcome must be known first.")
     reference = reference_of(shown)
     if reference is not None and reference != record.ref:

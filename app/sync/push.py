@@ -18,7 +18,7 @@ from app.sync.kinds import LEAVING, Kind
 from app.sync.looks import Looks, find_by_reference
 from app.sync.plan import Create, LookUp, Update
 from app.sync.rejections import host_errors
-from app.sync.settlements import Settlement
+from app.sync.settlements import DUPLICATE, Settlement
 from app.sync.settler import Settler
 
 log = structlog.get_logger(__name__)
@@ -117,7 +117,7 @@ class Pusher:
         """Take over the record that Kota has already; what it says otherwise is pushed next."""
         if len(set(found)) > 1:
             log.error("sync.duplicate_at_kota", kind=self._kind.name.value, ref=push.ref, kota_ids=sorted(set(found)))
-            return Settlement.rejected(push, "duplicate_at_kota", look_up=True)
+            return Settlement.rejected(push, DUPLICATE, look_up=True)
         answer = await get_record(self._kota, self._kind, found[0])
         log.info("sync.adopted", kind=self._kind.name.value, ref=push.ref, kota_id=answer.id)
         PUSHES.labels(self._kind.name.value, "adopted").inc()
@@ -138,8 +138,8 @@ class Pusher:
             trace_id=error.trace_id,
         )
         PUSHES.labels(self._kind.name.value, decision.value).inc()
-        # A key that was never used must not make anybody believe that a create is under way.
-        is_unused = push.first and not sent
+        # A key that did nothing, and was not used before, must not make anybody believe that a create is under way.
+        is_unused = push.first and not (sent and error.may_have_happened)
         is_look_up = isinstance(push.step, LookUp)
         if decision is Verdict.PAUSE:
             async with self._sessions.begin() as session:
@@ -157,7 +157,7 @@ class Pusher:
             await self._key_works(push)
         # An earlier attempt of the same create may have happened, whatever Kota says of this one: only its lists tell.
         is_doubtful = isinstance(push.step, Create) and not push.first and sent
-        if decision is Verdict.REJECT and problem is not None and not (is_look_up or is_doubtful):
+        if decision is Verdict.REJECT and problem is not None and not isinstance(push.step, LookUp) and not is_doubtful:
             # An earlier update with other content may still have happened; this one has not.
             earlier = push.unresolved_body if push.kota_id is not None else None
             return Settlement.rejected(

@@ -11,6 +11,7 @@ from app.models import SyncState
 from app.sync.kinds import Fields
 
 OFFBOARDED = "offboarded"
+DUPLICATE = "duplicate_at_kota"
 
 
 @dataclass(frozen=True, slots=True)

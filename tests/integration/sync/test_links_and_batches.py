@@ -55,6 +55,18 @@ async def test_link_has_read_again_what_is_asked_in_the_name_of_the_record(world
     assert marked.next_attempt_at
 
 
+async def test_of_several_at_kota_the_host_names_the_right_one(world: SyncWorld, acme: str) -> None:
+    twins = [await _create(world, employee_body(acme, metadata={"id": "e1"})) for _ in range(2)]
+    answer = await world.call("PUT", "employees/e1", employee_record("acme", first_name="Anew"))
+    assert (answer.status_code, answer.json()["kota_error_code"]) == (422, "duplicate_at_kota")
+    linked = await world.call("PUT", "employees/e1/link", {"kota_id": twins[1]})
+    assert (linked.status_code, linked.json()["kota_id"]) == (200, twins[1])
+    await world.until("employees/e1", state="synced")
+    names = {stored["id"]: stored["first_name"] for stored in await world.at_kota("employee")}
+    assert names.keys() == set(twins)
+    assert names[twins[1]] == "Anew"
+
+
 @pytest.mark.threat(3)
 async def test_link_refuses_what_belongs_elsewhere(world: SyncWorld, acme: str) -> None:
     other = (await world.call("PUT", "employers/other", employer_record())).json()["kota_id"]
