@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
 from app.errors import AppError, NotFound, TooLarge
 from app.models import Batch, BatchLine, BatchState, SyncState
 from app.sync.batch_lines import Line, read_line, split_lines
-from app.sync.kinds import KINDS, Kind
+from app.sync.kinds import KINDS, OFFBOARDED, Kind
 from app.sync.refusals import Offboarded
 from app.sync.store import Effect, Outcome, store
 
@@ -152,7 +152,7 @@ async def progress(session: AsyncSession, batch_id: UUID) -> dict[str, Any]:
         "synced": counts["synced"],
         "rejected": counts["rejected"],
         "unchanged": batch.unchanged,
-        "skipped": batch.skipped,
+        "skipped": batch.skipped + counts["skipped"],
     }
 
 
@@ -168,6 +168,7 @@ def _standing(kind: Kind) -> Any:
     model = kind.model
     return case(
         (model.synced_version >= BatchLine.version, literal("synced")),
+        (_is_leaver(model), literal("skipped")),
         (model.state == SyncState.REJECTED, literal("rejected")),
         # A record that was withdrawn again is not on its way any more.
         (model.ref.is_(None), literal("skipped")),
@@ -212,7 +213,12 @@ async def rejected_lines(session: AsyncSession, batch_id: UUID, *, after: int, l
 
 def _is_rejected(model: Any) -> Any:
     newer = func.coalesce(model.synced_version, 0) < BatchLine.version
-    return and_(BatchLine.version.is_not(None), model.state == SyncState.REJECTED, newer)
+    return and_(BatchLine.version.is_not(None), model.state == SyncState.REJECTED, newer, not_(_is_leaver(model)))
+
+
+def _is_leaver(model: Any) -> Any:
+    """Whether Kota showed only at the push that the record is one to leave alone."""
+    return and_(model.state == SyncState.REJECTED, func.coalesce(model.error_code, "") == OFFBOARDED)
 
 
 async def prune_batches(session: AsyncSession, *, older_than: timedelta) -> None:

@@ -18,7 +18,7 @@ from app.errors import FieldError
 from app.models import Employee, Employer
 from app.queue.leases import Lease, claim, release
 from app.sync.gate import opening
-from app.sync.kinds import Fields, Kind, Record
+from app.sync.kinds import OFFBOARDED, Fields, Kind, Record
 from app.sync.plan import (
     Create,
     Differs,
@@ -32,7 +32,7 @@ from app.sync.plan import (
     WaitForEmployer,
     next_step,
 )
-from app.sync.settlements import OFFBOARDED, Held, Settlement
+from app.sync.settlements import Held, Settlement
 from app.sync.settling import write
 
 log = structlog.get_logger(__name__)

@@ -8,9 +8,16 @@ from app.models import Employee, Employer
 
 Record = Employer | Employee
 
-
 LEAVING = frozenset({"offboarding", "inactive"})
 """Kota's states of a record that a sync must leave alone: a nightly feed must not re-hire a leaver."""
+OFFBOARDED = "offboarded"
+"""With this a record is rejected that Kota shows in such a state."""
+
+
+def is_leaving(*, kota_status: str | None, error_code: str | None) -> bool:
+    """Whether a sync must leave the record alone. Its state at Kota is read some time after it was bound; until then
+    the rejection says what Kota showed."""
+    return kota_status in LEAVING or (kota_status is None and error_code == OFFBOARDED)
 
 
 class KindName(StrEnum):

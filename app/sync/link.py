@@ -11,7 +11,7 @@ from app.kota import KotaClient, KotaError, KotaNotFound
 from app.models import Employee, Employer, SyncState
 from app.queue.bell import ring_all
 from app.sync.at_kota import KotaRecord, employer_id_of, get_record, known_from, reference_of
-from app.sync.kinds import EMPLOYEES, Kind, KindName, Record
+from app.sync.kinds import EMPLOYEES, LEAVING, OFFBOARDED, Kind, KindName, Record
 from app.sync.refusals import UnknownRecord
 from app.sync.settlements import DUPLICATE
 from app.sync.settling import mark_known, wake_employees
@@ -47,16 +47,19 @@ async def link(sessions: Sessions, kota: KotaClient, kind: Kind, ref: str, kota_
 
 
 async def bind(session: AsyncSession, kind: Kind, record: Record, shown: KotaRecord) -> None:
-    """Take over Kota's record, in the caller's transaction, which has locked the row. What differs is pushed next."""
+    """Take over Kota's record, in the caller's transaction, which has locked the row. What differs is pushed next,
+    unless the record is leaving: then it is bound and rejected, as `Settlement.adopted` does it."""
+    is_leaving = shown.status in LEAVING
     record.kota_id = shown.id
     record.synced = known_from(kind, shown)
-    record.state = SyncState.PENDING
+    record.state = SyncState.REJECTED if is_leaving else SyncState.PENDING
     record.push_key = record.push_body = record.push_version = None
     record.push_started_at = record.push_tried_at = record.push_api_key = None
     record.push_look_up = False
     record.attempts = 0
-    record.error_code = record.error_trace_id = record.error_fields = None
-    record.next_attempt_at = await session.scalar(select(func.now()))
+    record.error_code = OFFBOARDED if is_leaving else None
+    record.error_trace_id = record.error_fields = None
+    record.next_attempt_at = None if is_leaving else await session.scalar(select(func.now()))
     await session.flush()
     await mark_known(session, kind, [shown.id])
     names = [kind.lane]

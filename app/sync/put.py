@@ -11,8 +11,8 @@ from app.errors import AppError, FieldError
 from app.models import SyncState
 from app.queue.bell import Bell
 from app.sync.fields import canonical, digest
-from app.sync.kinds import Kind
-from app.sync.refusals import RejectedByKota
+from app.sync.kinds import OFFBOARDED, Kind
+from app.sync.refusals import Offboarded, RejectedByKota
 from app.sync.rules import Wanted
 from app.sync.store import Effect, Stored, store
 from app.sync.views import find
@@ -74,7 +74,7 @@ async def put_record(
     async with sessions() as session:
         record = await find(session, kind, ref)
     if settled and record["sync"]["state"] == SyncState.REJECTED:
-        raise _rejection(record)
+        raise _refusal(record)
     return Answered(_status(outcome, settled), record, outcome.effect is not Effect.UNCHANGED, outcome.warnings)
 
 
@@ -84,8 +84,10 @@ def _status(outcome: Stored, settled: bool) -> int:
     return 201 if outcome.effect is Effect.CREATED else 200
 
 
-def _rejection(record: Mapping[str, Any]) -> RejectedByKota:
+def _refusal(record: Mapping[str, Any]) -> AppError:
     error = record["sync"]["last_error"] or {}
+    if error.get("code") == OFFBOARDED:
+        return Offboarded()
     return RejectedByKota(
         f"Kota's code is {error.get('code')}.",
         errors=[FieldError(**fault) for fault in error.get("errors", [])],

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.errors import AppError, FieldError, InvalidInput, SyncInFlight
 from app.sync.fields import created_by, immutable_differences, named_in
-from app.sync.kinds import LEAVING, Fields, Kind, Record
+from app.sync.kinds import Fields, Kind, Record, is_leaving
 from app.sync.refusals import CannotClear, ImmutableField, Offboarded
 from app.sync.validation import faults
 
@@ -35,7 +35,7 @@ def refusal_of_change(
     kind: Kind, record: Record, wanted: Wanted, *, employer_ref: str | None, now: datetime
 ) -> AppError | None:
     """What stands against `record` becoming `wanted`; `employer_ref` is the record's present employer."""
-    if record.kota_status in LEAVING:
+    if is_leaving(kota_status=record.kota_status, error_code=record.error_code):
         return Offboarded()
     pointers = _immutable(kind, record, wanted, employer_ref=employer_ref)
     if pointers and record.kota_id is not None:

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from app.errors import FieldError
 from app.models import SyncState
-from app.sync.kinds import Fields
+from app.sync.kinds import OFFBOARDED, Fields
 
-OFFBOARDED = "offboarded"
 DUPLICATE = "duplicate_at_kota"
 
 

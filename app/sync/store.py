@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import AppError, FieldError
 from app.models import Employer, SyncState
 from app.queue.bell import ring
-from app.sync.kinds import LEAVING, Kind, Record
+from app.sync.kinds import Kind, Record, is_leaving
 from app.sync.refusals import Offboarded, UnknownEmployer
 from app.sync.rules import Wanted, changed_fields, refusal_of_change, refusal_of_new
 from app.sync.warnings import warnings_about
@@ -128,12 +128,12 @@ async def _employers_of(session: AsyncSession, kind: Kind, left: Mapping[str, Wa
 async def _unchanged(session: AsyncSession, kind: Kind, left: Mapping[str, Wanted]) -> dict[str, Outcome]:
     """Those whose desired state is this already, and that need nothing: told by digests, without a lock."""
     model = kind.model
-    columns = (model.ref, model.desired_digest, model.version, model.state, model.kota_status)
+    columns = (model.ref, model.desired_digest, model.version, model.state, model.kota_status, model.error_code)
     outcomes: dict[str, Outcome] = {}
-    for ref, digest, version, state, status in await session.execute(
+    for ref, digest, version, state, status, error in await session.execute(
         select(*columns).where(_among(model.ref, list(left)))
     ):
-        if status in LEAVING:
+        if is_leaving(kota_status=status, error_code=error):
             outcomes[ref] = Offboarded()
         elif digest == left[ref].digest and state is SyncState.SYNCED:
             outcomes[ref] = Stored(Effect.UNCHANGED, version, state)
@@ -165,7 +165,7 @@ def _changed(kind: Kind, record: Record, wanted: Wanted, *, at: _Moment) -> tupl
     waits = record.kota_id is None and wanted.employer_ref in at.waiting
     due = None if waits else at.due
     if record.desired_digest == wanted.digest:
-        if record.kota_status in LEAVING:
+        if is_leaving(kota_status=record.kota_status, error_code=record.error_code):
             return Offboarded(), {}
         stored = Stored(Effect.UNCHANGED, record.version, SyncState.PENDING, waits)
         if record.state is not SyncState.REJECTED:

@@ -1,5 +1,7 @@
 """A create that certainly did not happen leaves nothing behind that makes anybody believe it did."""
 
+from typing import Any
+
 import pytest
 
 from tests.databases import NewDatabase
@@ -7,7 +9,7 @@ from tests.support.records import employee_record, employer_record
 from tests.support.sync_world import SyncWorld, sync_world
 from tests.support.waiting import until
 
-REFUSALS = {
+REFUSALS: dict[str, dict[str, Any]] = {
     "too many calls": {"status": 429, "retry_after": 60},
     "a wrong key": {"status": 401},
 }
@@ -29,7 +31,7 @@ async def test_refused_first_create_can_be_corrected(new_database: NewDatabase, 
         assert (answer.status_code, answer.json()["changed"]) == (202, True)
 
 
-async def _refused(world: SyncWorld, refusal: dict[str, float]) -> None:
+async def _refused(world: SyncWorld, refusal: dict[str, Any]) -> None:
     """An employee `e1` whose first create Kota did not do."""
     await world.call("PUT", "employers/acme", employer_record())
     await world.fault("POST", "/employees", "status", **refusal)
