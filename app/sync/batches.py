@@ -21,6 +21,7 @@ from app.sync.batch_lines import Line, read_line, split_lines
 from app.sync.kinds import KINDS, OFFBOARDED, Kind
 from app.sync.refusals import Offboarded
 from app.sync.store import Effect, Outcome, store
+from app.sync.texts import unread
 
 MAX_LINES = 50_000
 CHUNK = 500
@@ -184,6 +185,7 @@ async def rejected_lines(session: AsyncSession, batch_id: UUID, *, after: int, l
     employers, employees = (kind.model for kind in KINDS.values())
     statement = (
         select(BatchLine, employers, employees)
+        .options(*(option for kind in KINDS.values() for option in unread(kind, errors=True)))
         .join(employers, and_(BatchLine.kind == "employer", employers.ref == BatchLine.ref), isouter=True)
         .join(employees, and_(BatchLine.kind == "employee", employees.ref == BatchLine.ref), isouter=True)
         .where(

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.encryption import Undecryptable
 from app.errors import FieldError
 from app.models import Employee, Employer
 from app.queue.leases import Lease, claim, release
@@ -34,6 +35,7 @@ from app.sync.plan import (
 )
 from app.sync.settlements import Held, Settlement
 from app.sync.settling import write
+from app.sync.texts import read_texts, unread
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +109,9 @@ async def claim_pushes(
     # A hold keeps back what could create: also a repeated create, since a restored row knows an outdated key.
     where = () if open_for.creates else (kind.model.kota_id.is_not(None),)
     for _ in range(ROUNDS if open_for.limit else 0):
-        records = await claim(session, kind.model, limit=open_for.limit, lease=rules.lease, where=where)
+        records = await claim(
+            session, kind.model, limit=open_for.limit, lease=rules.lease, where=where, options=unread(kind)
+        )
         pushes = await _prepare(
             session, kind, records, rules=rules, employer_ids=employer_ids, is_probe=open_for.is_probe
         )
@@ -130,9 +134,13 @@ async def _prepare(
     # The lease was given at the transaction's own now, by the database's clock.
     now = max(record.lease_until for record in records if record.lease_until is not None) - rules.lease
     await employer_ids.learn(session, records)
+    lost = await read_texts(session, kind, records)
     pushes: list[Push] = []
     settled: list[Settlement] = []
     for record in records:
+        if record.ref in lost:
+            settled.append(_undecryptable(record))
+            continue
         employer_id = employer_ids.of(record)
         step = next_step(kind, record, employer_id=employer_id, now=now, rules=rules.plan)
         if isinstance(step, Create | Update | LookUp):
@@ -193,6 +201,12 @@ def without_call(record: Record, step: Step) -> Settlement:
             return Settlement.rejected(held, OFFBOARDED)
         case _:
             raise ValueError("this step needs a call")
+
+
+def _undecryptable(record: Record) -> Settlement:
+    """Only a PUT can say again what is wanted. What is on disk of a push stays, in case that its key comes back."""
+    held = Held(record.ref, _token_of(record), record.version)
+    return Settlement.rejected(held, Undecryptable.code, look_up=record.push_look_up)
 
 
 def _token_of(record: Record) -> UUID:

@@ -16,6 +16,7 @@ from app.sync import gate
 from app.sync.at_kota import KotaRecord, get_record, list_records, reference_of
 from app.sync.kinds import EMPLOYEES, EMPLOYERS, Kind, KindName
 from app.sync.link import bind
+from app.sync.texts import unread
 
 
 class Drift(StrEnum):
@@ -152,7 +153,7 @@ async def _note_status(
 async def _adopt(sessions: Sessions, kind: Kind, ref: str, item: KotaRecord) -> bool:
     """Bind the record, unless somebody else holds it or was faster."""
     async with sessions.begin() as session:
-        record = await session.get(kind.model, ref, with_for_update={"key_share": True})
+        record = await session.get(kind.model, ref, with_for_update={"key_share": True}, options=unread(kind))
         if record is None or record.kota_id is not None:
             return False
         # A push that is under way finds the same at Kota, and there is one at a time.

@@ -15,6 +15,7 @@ from app.sync.kinds import EMPLOYEES, LEAVING, OFFBOARDED, Kind, KindName, Recor
 from app.sync.refusals import UnknownRecord
 from app.sync.settlements import DUPLICATE
 from app.sync.settling import mark_known, wake_employees
+from app.sync.texts import unread
 from app.sync.views import find
 
 
@@ -36,7 +37,7 @@ async def link(sessions: Sessions, kota: KotaClient, kind: Kind, ref: str, kota_
         await find(session, kind, ref)
     shown = await _read(kota, kind, kota_id)
     async with sessions.begin() as session:
-        record = await session.get(kind.model, ref, with_for_update={"key_share": True})
+        record = await session.get(kind.model, ref, with_for_update={"key_share": True}, options=unread(kind))
         if record is None:
             raise UnknownRecord
         if record.kota_id != shown.id:

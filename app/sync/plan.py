@@ -71,7 +71,8 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Search Kota's lists for the record. If it is not there, `same_key` says whether the key is still good."""
+    """Search Kota's lists for the record. If it is not there, `same_key` says whether the key is still good. A record
+    that has Kota's id is read by it."""
 
     same_key: bool
 
@@ -91,7 +92,10 @@ def next_step(kind: Kind, record: Record, *, employer_id: str | None, now: datet
 
 
 def _update(kind: Kind, record: Record) -> Step:
-    synced = record.synced or {}
+    if record.synced is None:
+        # No key opened it any more. Kota's own copy says what it cannot change; all else is sent again.
+        return LookUp(same_key=False)
+    synced = record.synced
     if pointers := immutable_differences(kind, record.desired, synced):
         return Differs(tuple(pointers))
     # A push whose outcome nobody recorded may have changed these at Kota, so `synced` does not speak for them.
@@ -103,12 +107,13 @@ def _update(kind: Kind, record: Record) -> Step:
 
 
 def _repeat(record: Record, *, now: datetime, rules: PlanRules) -> Step:
-    if record.push_body is None or record.push_started_at is None or record.push_tried_at is None:
+    if record.push_started_at is None or record.push_tried_at is None:
         raise ValueError("a push key is stored without what it was used for")
     age = now - record.push_started_at
     same_api_key = record.push_api_key == rules.api_key
-    in_time = same_api_key and age < rules.idempotency_window
-    if in_time and not record.push_look_up:
+    # Bytes that no key opened any more are not there, and cannot be repeated.
+    in_time = same_api_key and age < rules.idempotency_window and record.push_body is not None
+    if in_time and record.push_body is not None and not record.push_look_up:
         return Create(record.push_body, record.push_key)
     early = record.push_tried_at + rules.look_up_after - now
     if early > timedelta(0):

@@ -106,6 +106,8 @@ class Pusher:
         return await update_record(self._kota, self._kind, push.kota_id, push.step.body)
 
     async def _look_up(self, push: Push, step: LookUp) -> Settlement:
+        if push.kota_id is not None:
+            return await self._adopt(push, [push.kota_id])
         found = await find_by_reference(self._kota, push.ref, employer_id=push.employer_id)
         log.info("sync.push.looked_up", kind=self._kind.name.value, ref=push.ref, found=len(found))
         if found:
@@ -157,9 +159,10 @@ class Pusher:
             await self._key_works(push)
         # An earlier attempt of the same create may have happened, whatever Kota says of this one: only its lists tell.
         is_doubtful = isinstance(push.step, Create) and not push.first and sent
-        if decision is Verdict.REJECT and problem is not None and not isinstance(push.step, LookUp) and not is_doubtful:
+        is_search = is_look_up and push.kota_id is None
+        if decision is Verdict.REJECT and problem is not None and not (is_search or is_doubtful):
             # An earlier update with other content may still have happened; this one has not.
-            earlier = push.unresolved_body if push.kota_id is not None else None
+            is_other = isinstance(push.step, Update) and push.step.body != push.unresolved_body
             return Settlement.rejected(
                 push,
                 error.short_code,
@@ -167,7 +170,7 @@ class Pusher:
                 errors=host_errors(problem.errors, sent=push.desired),
                 # What was sent under a key before, and is only looked for now, keeps its key.
                 forget_push=sent or push.first,
-                unresolved_body=None if earlier == push.step.body else earlier,
+                unresolved_body=push.unresolved_body if is_other else None,
             )
         return Settlement.retry(
             push,

@@ -20,7 +20,8 @@ from app.models import Employer, SyncState
 from app.queue.bell import ring
 from app.sync.kinds import Kind, Record, is_leaving
 from app.sync.refusals import Offboarded, UnknownEmployer
-from app.sync.rules import Wanted, changed_fields, refusal_of_change, refusal_of_new
+from app.sync.rules import Wanted, changed_fields, refusal_of_change, refusal_of_mending, refusal_of_new
+from app.sync.texts import read_texts, unread
 from app.sync.warnings import warnings_about
 
 log = structlog.get_logger(__name__)
@@ -145,13 +146,14 @@ async def _change(session: AsyncSession, kind: Kind, left: Mapping[str, Wanted],
     if not left:
         return {}
     model = kind.model
-    rows = await session.scalars(
-        select(model).where(_among(model.ref, list(left))).order_by(model.ref).with_for_update(key_share=True)
-    )
+    locked = select(model).where(_among(model.ref, list(left))).order_by(model.ref).with_for_update(key_share=True)
+    rows = list(await session.scalars(locked.options(*unread(kind))))
+    lost = await read_texts(session, kind, rows)
     outcomes: dict[str, Outcome] = {}
     updates: list[dict[str, Any]] = []
     for record in rows:
-        outcome, values = _changed(kind, record, left[record.ref], at=at)
+        change = _mended if record.ref in lost else _changed
+        outcome, values = change(kind, record, left[record.ref], at=at)
         outcomes[record.ref] = outcome
         if values:
             updates.append({"ref": record.ref, **values})
@@ -176,10 +178,27 @@ def _changed(kind: Kind, record: Record, wanted: Wanted, *, at: _Moment) -> tupl
     if refusal is not None:
         return refusal, {}
     changed = changed_fields(wanted.desired, record.desired)
+    return _replaced(kind, record, wanted, changed, waits=waits, at=at)
+
+
+def _mended(kind: Kind, record: Record, wanted: Wanted, *, at: _Moment) -> tuple[Outcome, dict[str, Any]]:
+    """A record that no key opens says again what the host wants. Nothing else of it could be read any more."""
+    employer_ref = getattr(record, "employer_ref", None)
+    waits = record.kota_id is None and wanted.employer_ref in at.waiting
+    refusal = refusal_of_mending(kind, record, wanted, employer_ref=employer_ref, now=at.now)
+    if refusal is not None:
+        return refusal, {}
+    outcome, values = _replaced(kind, record, wanted, frozenset(wanted.desired), waits=waits, at=at)
+    return outcome, {**values, "synced": None, "push_body": None}
+
+
+def _replaced(
+    kind: Kind, record: Record, wanted: Wanted, changed: frozenset[str], *, waits: bool, at: _Moment
+) -> tuple[Outcome, dict[str, Any]]:
     values: dict[str, Any] = {
         "version": record.version + 1,
         "state": SyncState.PENDING,
-        "next_attempt_at": due,
+        "next_attempt_at": None if waits else at.due,
         "attempts": 0,
         "updated_at": at.due,
         "error_code": None,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models import Employee, Employer, Gate, PushGate, SyncState
 from app.sync.kinds import Kind, Record
 from app.sync.refusals import UnknownRecord
+from app.sync.texts import error_fields_of, unread
 from app.web.pagination import Page
 from app.web.problems import ProblemField
 from app.web.times import Instant
@@ -74,7 +75,7 @@ class EmployeePutOut(EmployeeOut, PutOut):
 
 async def find(session: AsyncSession, kind: Kind, ref: str) -> dict[str, Any]:
     """The record as `RecordOut` has it; UnknownRecord if there is none."""
-    record = await session.get(kind.model, ref)
+    record = await session.get(kind.model, ref, options=unread(kind))
     if record is None:
         raise UnknownRecord
     return (await describe(session, kind, [record]))[0]
@@ -91,10 +92,11 @@ async def describe(session: AsyncSession, kind: Kind, records: Sequence[Record])
         refs = {record.employer_ref for record in pending if isinstance(record, Employee)}
         absent = select(Employer.ref).where(Employer.ref.in_(refs), Employer.kota_id.is_(None))
         waiting = set(await session.scalars(absent))
-    return [_described(record, gates=gates, waiting=waiting) for record in records]
+    errors = await error_fields_of(session, kind, [record.ref for record in records if record.error_code is not None])
+    return [_described(record, gates=gates, waiting=waiting, errors=errors.get(record.ref, [])) for record in records]
 
 
-def _described(record: Record, *, gates: set[str], waiting: set[str]) -> dict[str, Any]:
+def _described(record: Record, *, gates: set[str], waiting: set[str], errors: list[dict[str, str]]) -> dict[str, Any]:
     employer = {"employer_ref": record.employer_ref} if isinstance(record, Employee) else {}
     return {
         "ref": record.ref,
@@ -105,19 +107,19 @@ def _described(record: Record, *, gates: set[str], waiting: set[str]) -> dict[st
             "state": record.state.value,
             "version": record.version,
             "attempts": record.attempts,
-            "last_error": _last_error(record),
+            "last_error": _last_error(record, errors),
             "waiting_for": _waiting_for(record, gates=gates, waiting=waiting),
         },
     }
 
 
-def _last_error(record: Record) -> dict[str, Any] | None:
+def _last_error(record: Record, errors: list[dict[str, str]]) -> dict[str, Any] | None:
     if record.error_code is None:
         return None
     return {
         "code": record.error_code,
         "kota_trace_id": record.error_trace_id,
-        "errors": record.error_fields or [],
+        "errors": errors,
     }
 
 
@@ -143,7 +145,7 @@ async def list_records(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """A page of records and the cursor of the next, least recently updated first, so that a reader misses none."""
     model = kind.model
-    wanted = select(model).order_by(model.updated_at, model.ref).limit(page.limit + 1)
+    wanted = select(model).options(*unread(kind)).order_by(model.updated_at, model.ref).limit(page.limit + 1)
     filters = {"state": sync_state, "kota_status": kota_status, "employer_ref": employer_ref}
     for name, value in filters.items():
         if value is not None:
