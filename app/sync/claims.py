@@ -18,7 +18,7 @@ from app.db.encryption import Undecryptable
 from app.errors import FieldError
 from app.models import Employee, Employer
 from app.queue.leases import Lease, claim, release
-from app.sync.gate import opening
+from app.sync.gate import opening, take_probe
 from app.sync.kinds import OFFBOARDED, Fields, Kind, Record
 from app.sync.plan import (
     Create,
@@ -104,7 +104,6 @@ async def claim_pushes(
         limit=limit,
         api_key=rules.plan.api_key,
         restored=rules.restored,
-        probe_every=rules.probe_every,
     )
     # A hold keeps back what could create: also a repeated create, since a restored row knows an outdated key.
     where = () if open_for.creates else (kind.model.kota_id.is_not(None),)
@@ -115,6 +114,8 @@ async def claim_pushes(
         pushes = await _prepare(
             session, kind, records, rules=rules, employer_ids=employer_ids, is_probe=open_for.is_probe
         )
+        if pushes and open_for.is_probe:
+            await take_probe(session, api_key=rules.plan.api_key, probe_every=rules.probe_every)
         if pushes or not records:
             return pushes
     return []

@@ -29,28 +29,27 @@ class Opening:
     is_probe: bool = False
 
 
-async def opening(
-    session: AsyncSession, *, limit: int, api_key: str, restored: bool, probe_every: timedelta
-) -> Opening:
-    """What the gates let through of `limit` pushes; a probe counts as sent by asking."""
+async def opening(session: AsyncSession, *, limit: int, api_key: str, restored: bool) -> Opening:
+    """What the gates let through of `limit` pushes. Whoever may probe takes the probe once there is a push for it, in
+    the same transaction: until that ends, all others who could probe wait for it.
+    """
     gates = {gate.name: gate for gate in await session.scalars(select(PushGate).where(PushGate.opened_at.is_(None)))}
     held = restored and await _creates_are_held(session, known=Gate.RESTORE in gates)
     refused = gates.get(Gate.API_KEY)
     PUSHING_PAUSED.set(0 if refused is None else 1)
     if refused is None:
         return Opening(limit, creates=not held)
-    probe = (
-        update(PushGate)
-        .where(
-            PushGate.name == Gate.API_KEY,
-            PushGate.opened_at.is_(None),
-            or_(PushGate.probe_at <= func.now(), PushGate.api_key != api_key),
-        )
-        .values(probe_at=func.now() + probe_every, api_key=api_key)
-        .returning(PushGate.name)
-    )
-    mine = (await session.execute(probe)).first()
+    may_probe = or_(PushGate.probe_at <= func.now(), PushGate.api_key != api_key)
+    closed = select(PushGate.name).where(PushGate.name == Gate.API_KEY, PushGate.opened_at.is_(None), may_probe)
+    mine = await session.scalar(closed.with_for_update())
     return Opening(1 if mine else 0, creates=not held, is_probe=True)
+
+
+async def take_probe(session: AsyncSession, *, api_key: str, probe_every: timedelta) -> None:
+    """Say that a push that `opening` let through is the probe, and that there is no other for a while."""
+    await session.execute(
+        update(PushGate).where(PushGate.name == Gate.API_KEY).values(probe_at=func.now() + probe_every, api_key=api_key)
+    )
 
 
 async def close(

@@ -109,6 +109,7 @@ class Pusher:
         if push.kota_id is not None:
             return await self._adopt(push, [push.kota_id])
         found = await find_by_reference(self._kota, push.ref, employer_id=push.employer_id)
+        await self._key_works(push)
         log.info("sync.push.looked_up", kind=self._kind.name.value, ref=push.ref, found=len(found))
         if found:
             return await self._adopt(push, found)
@@ -121,6 +122,7 @@ class Pusher:
             log.error("sync.duplicate_at_kota", kind=self._kind.name.value, ref=push.ref, kota_ids=sorted(set(found)))
             return Settlement.rejected(push, DUPLICATE, look_up=True)
         answer = await get_record(self._kota, self._kind, found[0])
+        await self._key_works(push)
         log.info("sync.adopted", kind=self._kind.name.value, ref=push.ref, kota_id=answer.id)
         PUSHES.labels(self._kind.name.value, "adopted").inc()
         synced = known_from(self._kind, answer)

@@ -89,16 +89,20 @@ async def test_gate_closes_once_probes_singly_and_opens(idle: SyncWorld) -> None
     sessions = idle.services.sessions
     every = timedelta(minutes=1)
 
-    async def opening(api_key: str = "one") -> gate.Opening:
+    async def opening(api_key: str = "one", *, pushes: bool = True) -> gate.Opening:
         async with sessions.begin() as session:
-            return await gate.opening(session, limit=10, api_key=api_key, restored=False, probe_every=every)
+            opening = await gate.opening(session, limit=10, api_key=api_key, restored=False)
+            if pushes and opening.limit and opening.is_probe:
+                await gate.take_probe(session, api_key=api_key, probe_every=every)
+            return opening
 
     assert await opening() == gate.Opening(10, creates=True)
     for _ in range(2):
         async with sessions.begin() as session:
             await gate.close(session, api_key="one", error_code="unauthorized", trace_id=None, probe_every=every)
     assert (await opening()).limit == 0
-    assert await opening("another") == gate.Opening(1, creates=True, is_probe=True)
+    for pushes in (False, True):
+        assert await opening("another", pushes=pushes) == gate.Opening(1, creates=True, is_probe=True)
     assert (await opening("another")).limit == 0
     for _ in range(2):
         async with sessions.begin() as session:
@@ -111,9 +115,7 @@ async def test_restore_is_forgotten_once_nobody_speaks_of_it(idle: SyncWorld) ->
 
     async def creates() -> bool:
         async with sessions.begin() as session:
-            opening = await gate.opening(
-                session, limit=1, api_key="one", restored=True, probe_every=timedelta(minutes=1)
-            )
+            opening = await gate.opening(session, limit=1, api_key="one", restored=True)
         return opening.creates
 
     assert not await creates()
