@@ -40,8 +40,8 @@ def refusal_of_change(
     pointers = _immutable(kind, record, wanted, employer_ref=employer_ref)
     if refusal := _refusal_of_immutable(record, pointers):
         return refusal
-    # What is on its way may have arrived.
-    sent = frozenset(record.synced or {}) | named_in(record.push_body)
+    # What is on its way may have arrived. Of a record that Kota had before us, `synced` also says what others sent.
+    sent = (record.desired.keys() & (record.synced or {}).keys()) | named_in(record.push_body)
     if cleared := sorted(sent - wanted.desired.keys()):
         return CannotClear(
             errors=[FieldError(f"/{name}", "was sent to Kota and cannot be cleared") for name in cleared]

@@ -31,6 +31,19 @@ async def test_link_binds_to_kotas_record_and_pushes_what_differs(world: SyncWor
     assert (stored["first_name"], stored["metadata"]) == ("Anew", {"id": "e1"})
 
 
+async def test_field_that_only_kota_had_need_not_be_sent_later(world: SyncWorld, acme: str) -> None:
+    theirs = await _create(world, employee_body(acme, metadata={}, earliest_benefits_start_date="2030-01-01"))
+    await world.stop_worker()
+    await world.call("PUT", "employees/e1", employee_record("acme"), Prefer="respond-async")
+    await world.call("PUT", "employees/e1/link", {"kota_id": theirs})
+    changed = employee_record("acme", first_name="Anew")
+    assert "earliest_benefits_start_date" not in changed
+    answer = await world.call("PUT", "employees/e1", changed, Prefer="respond-async")
+    assert (answer.status_code, answer.json()["changed"]) == (202, True)
+    cleared = {name: value for name, value in changed.items() if name != "start_on"}
+    assert (await world.call("PUT", "employees/e1", cleared)).status_code == 422
+
+
 async def test_linked_employer_wakes_its_employees(world: SyncWorld) -> None:
     answer = await world.sandbox.http.post("/employers", json=employer_body(metadata={}))
     await world.fault("POST", "/employers", "status", status=503)
