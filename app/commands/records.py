@@ -71,10 +71,14 @@ def audit(*, repair: Annotated[bool, typer.Option("--repair", help="Bind and re-
 
     Exit code 1 if anything still differs afterwards.
     """
+    from app.audit.trail import record_command
     from app.kota import KotaError
     from app.sync import drift
 
     async def work(services: "Services") -> drift.Report:
+        if repair:
+            async with services.sessions.begin() as session:
+                await record_command(session, action="sync.repair", subject="records")
         return await drift.audit(services.sessions, services.kota, repair=repair)
 
     try:

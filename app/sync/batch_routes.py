@@ -2,13 +2,13 @@
 
 import json
 from typing import Annotated, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import Path, Request
 from pydantic import BaseModel, Field, TypeAdapter
 from starlette.requests import ClientDisconnect
 
-from app.audit.trail import record
+from app.audit.trail import note
 from app.auth.callers import SyncCaller
 from app.errors import MalformedRequest, UnsupportedMediaType
 from app.sync.batches import progress, receive, rejected_lines
@@ -95,13 +95,13 @@ async def create_batch(
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != NDJSON:
         raise UnsupportedMediaType(f"Send {NDJSON}.")
     refuse_content_encoding(request)
+    batch_id = uuid4()
+    by = note(caller, action="batch.create", subject=f"batch:{batch_id}", request_id=request_id)
     with _uploads_of(request).one():
         try:
-            batch_id = await receive(sessions, request.stream(), lookup_key=lookup_key, now=now)
+            await receive(sessions, batch_id, request.stream(), lookup_key=lookup_key, now=now, note=by)
         except ClientDisconnect:
             raise MalformedRequest("The body did not arrive.") from None
-    async with sessions.begin() as session:
-        await record(session, caller, action="batch.create", subject=f"batch:{batch_id}", request_id=request_id)
     async with sessions() as session:
         return BatchOut.model_validate(await progress(session, batch_id))
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import and_, case, delete, func, insert, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.trail import Note
 from app.db.engine import Sessions
 from app.errors import AppError, NotFound, TooLarge
 from app.models import Batch, BatchLine, BatchState, SyncState
@@ -44,13 +45,17 @@ class Taken:
     rows: list[dict[str, Any]]
 
 
-async def receive(sessions: Sessions, stream: AsyncIterator[bytes], *, lookup_key: bytes, now: datetime) -> UUID:
-    """Take in every line of `stream`; returns the batch's id.
+async def receive(
+    sessions: Sessions, batch_id: UUID, stream: AsyncIterator[bytes], *, lookup_key: bytes, now: datetime, note: Note
+) -> None:
+    """Take in every line of `stream` as the batch `batch_id`, which does not exist yet.
 
-    Raises TooLarge after the last line that is allowed; what came before it was taken in.
+    Raises TooLarge after the last line that is allowed; what came before it was taken in. So `note` writes down who
+    sends it before the first line changes anything.
     """
     async with sessions.begin() as session:
-        batch_id: UUID = (await session.scalars(insert(Batch).returning(Batch.id))).one()
+        await session.execute(insert(Batch).values(id=batch_id))
+        await note(session)
     state = BatchState.INCOMPLETE
     try:
         await _receive_lines(sessions, batch_id, stream, lookup_key=lookup_key, now=now)
@@ -58,7 +63,6 @@ async def receive(sessions: Sessions, stream: AsyncIterator[bytes], *, lookup_ke
     finally:
         async with sessions.begin() as session:
             await session.execute(update(Batch).where(Batch.id == batch_id).values(state=state, updated_at=func.now()))
-    return batch_id
 
 
 async def _receive_lines(

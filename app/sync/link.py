@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit.trail import Note
 from app.db.engine import Sessions
 from app.errors import Conflict, FieldError, InvalidInput, KotaUnavailable, SyncInFlight
 from app.kota import KotaClient, KotaError, KotaNotFound
@@ -31,8 +32,13 @@ class AlreadyLinked(Conflict):
     code = "already_linked"
 
 
-async def link(sessions: Sessions, kota: KotaClient, kind: Kind, ref: str, kota_id: str) -> dict[str, Any]:
-    """Bind `ref` to Kota's `kota_id`, and have what differs pushed. Returns the record as `app.sync.views` does."""
+async def link(
+    sessions: Sessions, kota: KotaClient, kind: Kind, ref: str, kota_id: str, *, note: Note
+) -> dict[str, Any]:
+    """Bind `ref` to Kota's `kota_id`, and have what differs pushed. Returns the record as `app.sync.views` does.
+
+    `note` writes down who did it, in the transaction that binds the record, if it was not bound already.
+    """
     async with sessions() as session:
         await find(session, kind, ref)
     shown = await _read(kota, kind, kota_id)
@@ -43,6 +49,7 @@ async def link(sessions: Sessions, kota: KotaClient, kind: Kind, ref: str, kota_
         if record.kota_id != shown.id:
             await _check(session, kind, record, shown)
             await bind(session, kind, record, shown)
+            await note(session)
     async with sessions() as session:
         return await find(session, kind, ref)
 

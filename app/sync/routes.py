@@ -224,9 +224,8 @@ async def link_employer(
     request_id: RequestIdDep,
 ) -> EmployerOut:
     """What the record says otherwise is pushed next."""
-    linked = await link(sessions, kota, EMPLOYERS, ref, body.kota_id)
-    async with sessions.begin() as session:
-        await record(session, caller, action="employer.link", subject=f"employer:{ref}", request_id=request_id)
+    by = note(caller, action="employer.link", subject=f"employer:{ref}", request_id=request_id)
+    linked = await link(sessions, kota, EMPLOYERS, ref, body.kota_id, note=by)
     return EmployerOut.model_validate(linked)
 
 
@@ -241,9 +240,8 @@ async def link_employee(
     request_id: RequestIdDep,
 ) -> EmployeeOut:
     """What the record says otherwise is pushed next. The employee must be of the same employer at Kota."""
-    linked = await link(sessions, kota, EMPLOYEES, ref, body.kota_id)
-    async with sessions.begin() as session:
-        await record(session, caller, action="employee.link", subject=f"employee:{ref}", request_id=request_id)
+    by = note(caller, action="employee.link", subject=f"employee:{ref}", request_id=request_id)
+    linked = await link(sessions, kota, EMPLOYEES, ref, body.kota_id, note=by)
     return EmployeeOut.model_validate(linked)
 
 

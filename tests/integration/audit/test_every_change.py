@@ -125,6 +125,19 @@ async def test_batch_is_on_the_trail(app: RunningApp, host: Host) -> None:
 
 
 @pytest.mark.threat(16)
+async def test_batch_that_ends_early_is_on_the_trail(
+    app: RunningApp, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sync.batches.MAX_LINES", 1)
+    headers = host.service | {"Content-Type": "application/x-ndjson"}
+    lines = [json.dumps({"kind": "employer", "ref": ref, "record": employer_record()}) for ref in ("a", "b")]
+    answer = await app.http.post("/internal/batches", content="\n".join(lines).encode(), headers=headers)
+    assert answer.status_code == 413
+    (entry,) = (await app.http.get("/internal/audit", headers=host.service)).json()["items"]
+    assert entry["action"] == "batch.create"
+
+
+@pytest.mark.threat(16)
 @pytest.mark.parametrize(
     ("method", "path", "action", "subject"),
     [

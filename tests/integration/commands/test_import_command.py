@@ -77,3 +77,6 @@ def test_audit_reports_and_exits_by_what_it_found(stack: Stack) -> None:
     unread = _run(stack, "sync", "audit", "--repair")
     stack.control("DELETE", "faults")
     assert (unread.returncode, "could not be read" in unread.stderr) == (1, True)
+    asked = {"Authorization": f"Bearer {stack.service_key}"}
+    trail = httpx.get(f"{stack.api_urls[0]}/internal/audit?actor=cli", headers=asked).json()["items"]
+    assert [(entry["action"], entry["subject"]) for entry in trail] == [("sync.repair", "records")]

@@ -25,6 +25,8 @@ async def test_link_binds_to_kotas_record_and_pushes_what_differs(world: SyncWor
     assert (linked.status_code, linked.json()["kota_id"]) == (200, theirs)
     again = await world.call("PUT", "employees/e1/link", {"kota_id": theirs})
     assert again.status_code == 200
+    trail = (await world.call("GET", "audit?action=employee.link")).json()["items"]
+    assert [entry["subject"] for entry in trail] == ["employee:e1"]
     world.start_worker()
     await world.until("employees/e1", state="synced")
     (stored,) = await world.at_kota("employee")
