@@ -14,9 +14,14 @@ from typing import Any, Literal
 
 KindText = Literal["employer", "employee"]
 
+LONGEST_CELL = 1024 * 1024
+"""Characters. More than the service takes of a line, so that it refuses that one; beyond, a quote was never closed."""
+SURPLUS = "surplus_cells"
+"""Where a row's cells without a column go: no record has such a field, so the service refuses the line."""
+
 
 class UnreadableFile(Exception):
-    """The file is neither CSV with a `ref` column nor NDJSON."""
+    """The file is neither CSV with a `ref` column nor NDJSON, or cannot be read on from some line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +49,40 @@ def _ndjson(path: Path, kind: KindText) -> Iterator[FileLine]:
             if not text.strip():
                 continue
             try:
-                content = json.loads(text)
-            except ValueError:
-                content = None
-            if isinstance(content, dict):
-                ref = content.pop("ref", None)
-                yield FileLine(number, _line(kind, ref, content), {"ref": ref, **content})
-            else:
+                yield _record(number, text, kind)
+            except (ValueError, RecursionError):
                 # Sent all the same: the service refuses it, and so it is counted and reported like any other.
                 yield FileLine(number, _line(kind, None, {}), text.rstrip("\n"))
 
 
+def _record(number: int, text: str, kind: KindText) -> FileLine:
+    """Raises ValueError if the text is no object, and RecursionError if it is nested too deeply."""
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError("not an object")
+    ref = content.pop("ref", None)
+    return FileLine(number, _line(kind, ref, content), {"ref": ref, **content})
+
+
 def _csv(path: Path, kind: KindText) -> Iterator[FileLine]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.DictReader(file, restkey="")
-        if "ref" not in (rows.fieldnames or ()):
-            raise UnreadableFile("the CSV file has no column ref")
-        for row in rows:
-            cells = {name: cell for name, cell in row.items() if isinstance(cell, str) and cell != ""}
-            ref = cells.pop("ref", None)
-            yield FileLine(rows.line_num, _line(kind, ref, nested(cells)), {"ref": ref, **cells})
+        csv.field_size_limit(LONGEST_CELL)
+        rows = csv.DictReader(file, restkey=SURPLUS)
+        try:
+            if "ref" not in (rows.fieldnames or ()):
+                raise UnreadableFile("the CSV file has no column ref")
+            for row in rows:
+                yield _row(rows.line_num, row, kind)
+        except csv.Error as error:
+            # Where the row begins: a quote that was never closed took in the lines after it.
+            raise UnreadableFile(f"line {rows.line_num + 1}: {error}") from error
+
+
+def _row(number: int, row: dict[str, Any], kind: KindText) -> FileLine:
+    cells = {name: cell for name, cell in row.items() if isinstance(cell, str) and cell != ""}
+    ref = cells.pop("ref", None)
+    surplus = {SURPLUS: row[SURPLUS]} if row.get(SURPLUS) else {}
+    return FileLine(number, _line(kind, ref, nested(cells) | surplus), {"ref": ref, **cells, **surplus})
 
 
 def nested(cells: dict[str, str]) -> dict[str, Any]:
@@ -81,4 +100,6 @@ def nested(cells: dict[str, str]) -> dict[str, Any]:
 
 
 def _line(kind: KindText, ref: Any, record: dict[str, Any]) -> bytes:
-    return json.dumps({"kind": kind, "ref": ref, "record": record}, ensure_ascii=False).encode() + b"\n"
+    text = json.dumps({"kind": kind, "ref": ref, "record": record}, ensure_ascii=False)
+    # Half of a surrogate pair has no UTF-8, but this escape of it is JSON's as well.
+    return text.encode(errors="backslashreplace") + b"\n"

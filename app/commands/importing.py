@@ -142,6 +142,6 @@ def _code(answer: httpx.Response) -> str:
 
 def write_refused(path: Path, done: Progress) -> None:
     """The lines that were refused and why, as NDJSON that can be corrected. It holds personal data, like its source."""
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         for item in done.refused:
             file.write(json.dumps(item, ensure_ascii=False) + "\n")

@@ -57,6 +57,38 @@ def test_import_counts_refuses_and_is_resumed_by_running_it_again(stack: Stack, 
     assert not (tmp_path / "none").exists()
 
 
+def test_lines_that_cannot_be_read_are_refused_and_the_others_imported(stack: Stack, tmp_path: Path) -> None:
+    path = tmp_path / "odd.ndjson"
+    good = {"legal_name": "Odd", **employer_record()}
+    deep = "[" * 100_000
+    lone = json.dumps({"ref": "lone", **good, "surprise": "\ud800"})
+    path.write_text("\n".join([lone, f'{{"ref": "deep", "x": {deep}', json.dumps({"ref": "odd", **good})]))
+    done = _run(stack, "import", "employers", str(path))
+    assert "3 total, 1 synced, 0 unchanged, 0 skipped, 2 rejected, 0 pending" in done.stdout, done.stdout + done.stderr
+    refused = [json.loads(line) for line in (tmp_path / "odd.ndjson.refused.ndjson").read_text().splitlines()]
+    assert [item["line"] for item in refused] == [1, 2]
+
+
+def test_rows_that_do_not_fit_are_refused_and_the_others_imported(stack: Stack, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    names = "ref,legal_name,legal_address.line1,legal_address.city,legal_address.postal_code,legal_address.country_code"
+    row = "Odd,1 Main Street,Dublin,D02 X285,IE,Pat,pat@example.com"
+    path.write_text(
+        f"{names},contact.name,contact.email\n"
+        f"shifted,{row},surplus\n"
+        f"large,{'x' * 300_000},{row.partition(',')[2]}\n"
+        f"fitting,{row}\n"
+    )
+    done = _run(stack, "import", "employers", str(path))
+    assert "3 total, 1 synced, 0 unchanged, 0 skipped, 2 rejected, 0 pending" in done.stdout, done.stdout + done.stderr
+    refused = [json.loads(line) for line in (tmp_path / "odd.csv.refused.ndjson").read_text().splitlines()]
+    assert [item["line"] for item in refused] == [2, 3]
+    assert refused[0]["errors"][0]["pointer"] == "/surplus_cells"
+    path.write_text(f'{names}\nopen,"{"x" * 1_100_000}\n')
+    done = _run(stack, "import", "employers", str(path))
+    assert (done.returncode, "line 2" in done.stderr) == (1, True), done.stderr
+
+
 def test_import_says_why_it_failed(stack: Stack, tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_text("name\nAda\n")
