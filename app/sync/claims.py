@@ -44,6 +44,7 @@ ROUNDS = 20
 LEASE_SHARE = 0.9
 """Of a lease; the rest is for clocks, and for writing the result."""
 LOOK_FOR_EMPLOYER = timedelta(seconds=30)
+LOOK_FOR_KEY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +206,10 @@ def without_call(record: Record, step: Step) -> Settlement:
 
 
 def _undecryptable(record: Record) -> Settlement:
-    """Only a PUT can say again what is wanted. What is on disk of a push stays, in case that its key comes back."""
+    """A worker that does not know the newest key may have met it, or the key comes back; else a PUT says again what is
+    wanted. What is on disk of a push stays until then."""
     held = Held(record.ref, _token_of(record), record.version)
-    return Settlement.rejected(held, Undecryptable.code, look_up=record.push_look_up)
+    return Settlement.untouched(held, retry_in=LOOK_FOR_KEY, look_up=record.push_look_up, code=Undecryptable.code)
 
 
 def _token_of(record: Record) -> UUID:

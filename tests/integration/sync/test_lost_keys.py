@@ -1,9 +1,10 @@
 """A record under a key that is gone stops nobody else, and the host's next PUT mends it."""
 
 import json
+from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, literal, update
+from sqlalchemy import LargeBinary, func, literal, select, update
 
 from app.models import Employee
 from tests.support.records import employee_record
@@ -11,18 +12,18 @@ from tests.support.sync_world import SyncWorld
 
 LOST = literal(b"\x00" * 64, LargeBinary)
 """Names a key that nobody has."""
+UNREADABLE: dict[str, Any] = {"code": "undecryptable", "kota_trace_id": None, "errors": []}
 
 
 @pytest.mark.usefixtures("acme")
-async def test_unreadable_record_is_rejected_and_the_others_go_on(world: SyncWorld) -> None:
+async def test_unreadable_record_waits_and_the_others_go_on(world: SyncWorld) -> None:
     await world.stop_worker()
     for ref in ("e1", "e2"):
         await world.call("PUT", f"employees/{ref}", employee_record("acme"), Prefer="respond-async")
     await _lose(world, "desired")
     world.start_worker()
     await world.until("employees/e2", state="synced")
-    shown = await world.until("employees/e1", state="rejected")
-    assert shown["sync"]["last_error"]["code"] == "undecryptable"
+    await world.until("employees/e1", state="pending", last_error=UNREADABLE)
     listed = (await world.call("GET", "employees")).json()["items"]
     assert {item["ref"] for item in listed} == {"e1", "e2"}
 
@@ -33,7 +34,7 @@ async def test_put_mends_an_unreadable_record(world: SyncWorld) -> None:
     await world.call("PUT", "employees/e1", employee_record("acme"), Prefer="respond-async")
     await _lose(world, "desired")
     world.start_worker()
-    await world.until("employees/e1", state="rejected")
+    await world.until("employees/e1", last_error=UNREADABLE)
     answer = await world.call("PUT", "employees/e1", employee_record("acme"))
     assert (answer.status_code, answer.json()["changed"], answer.json()["sync"]["state"]) == (200, True, "synced")
     assert len(await world.at_kota("employee")) == 1
@@ -71,12 +72,25 @@ async def test_create_whose_bytes_are_lost_is_looked_up_and_not_repeated(world: 
     await world.call("PUT", "employees/e1", employee_record("acme"), Prefer="respond-async")
     await world.until("employees/e1", attempts=2)
     await _lose(world, "desired", "push_body")
-    await world.until("employees/e1", state="rejected")
+    await world.until("employees/e1", last_error=UNREADABLE)
     await world.sandbox.control("DELETE", "faults")
     answer = await world.call("PUT", "employees/e1", employee_record("acme", first_name="Anew"))
     assert answer.json()["sync"]["state"] == "synced"
     (stored,) = await world.at_kota("employee")
     assert stored["first_name"] == "Anew"
+
+
+@pytest.mark.usefixtures("acme")
+async def test_record_whose_key_comes_back_is_brought_to_kota(world: SyncWorld) -> None:
+    await world.stop_worker()
+    await world.call("PUT", "employees/e1", employee_record("acme"), Prefer="respond-async")
+    kept = await _lose(world, "desired")
+    world.start_worker()
+    await world.until("employees/e1", last_error=UNREADABLE)
+    async with world.services.sessions.begin() as session:
+        again = update(Employee).where(Employee.ref == "e1")
+        await session.execute(again.values(desired=kept, next_attempt_at=func.now()))
+    await world.until("employees/e1", state="synced")
 
 
 @pytest.mark.usefixtures("acme")
@@ -87,7 +101,9 @@ async def test_unreadable_record_can_be_withdrawn(world: SyncWorld) -> None:
     assert (await world.call("DELETE", "employees/e1")).status_code == 204
 
 
-async def _lose(world: SyncWorld, *columns: str) -> None:
-    """Let the texts of `e1` be under a key that nobody has."""
+async def _lose(world: SyncWorld, *columns: str) -> dict[str, Any]:
+    """Let the texts of `e1` be under a key that nobody has; returns what was desired."""
     async with world.services.sessions.begin() as session:
+        desired = await session.scalar(select(Employee.desired).where(Employee.ref == "e1"))
         await session.execute(update(Employee).where(Employee.ref == "e1").values(dict.fromkeys(columns, LOST)))
+    return desired or {}

@@ -38,7 +38,7 @@ def test_csv_with_more_cells_than_columns_or_a_field_twice_is_left_to_the_servic
     path = tmp_path / "odd.csv"
     path.write_text("ref,contact,contact.name\ne1,plain,Pat,too,many\n")
     (line,) = read_file(path, "employer")
-    assert json.loads(line.text)["record"] == {"contact": "plain"}
+    assert json.loads(line.text)["record"] == {"contact": "plain", "surplus_cells": ["too", "many"]}
 
 
 def test_csv_without_a_ref_is_unreadable(tmp_path: Path) -> None:
