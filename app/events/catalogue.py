@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.kota import read_id
 from app.queue.dirty import Resource
-
-_LONGEST_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +175,8 @@ TYPES: Mapping[str, Subject] = dict(
 class Unnamed(Exception):
     """An event of a known type whose `data` does not name its resource."""
 
+    code = "names_no_resource"
+
 
 def resource_of(type: str, data: Any) -> Resource | None:
     """The resource that an event is about; None for a type that nobody knows here.
@@ -191,20 +192,15 @@ def resource_of(type: str, data: Any) -> Resource | None:
     if not isinstance(data, dict):
         raise Unnamed
     ids = {name: _needed(data, member) for name, member in subject.needed.items()}
-    ids |= {member: value for member in subject.known if (value := _id(data.get(member)))}
+    ids |= {member: value for member in subject.known if (value := read_id(data, member))}
     return Resource(subject.kind, "/".join(_needed(data, member) for member in subject.id), ids)
 
 
 def _needed(data: Mapping[str, Any], member: str) -> str:
-    value = _id(data.get(member))
+    value = read_id(data, member)
     if value is None:
         raise Unnamed
     return value
-
-
-def _id(value: Any) -> str | None:
-    # What is not printable could not be stored, and what is longer than this is nobody's id.
-    return value if isinstance(value, str) and value.isprintable() and 0 < len(value) <= _LONGEST_ID else None
 
 
 def address_of(resource: Resource) -> tuple[str, dict[str, str], dict[str, str]]:

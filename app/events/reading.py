@@ -88,7 +88,7 @@ def error_code(error: Exception) -> str:
     if isinstance(error, KotaError):
         return error.short_code
     if isinstance(error, Unnamed):
-        return "names_no_resource"
+        return Unnamed.code
     return type(error).__name__
 
 

@@ -18,7 +18,6 @@ from app.queue.dirty import Resource, mark_all_dirty
 
 log = structlog.get_logger(__name__)
 
-UNNAMED = "names_no_resource"
 _TO_ROUTE = (
     KotaEvent.id,
     KotaEvent.type,
@@ -50,7 +49,8 @@ def route(id: str, type: str, body: bytes, *, known: Resource | None, keyring: K
     except (Unnamed, NotAnEvent, Undecryptable) as error:
         if known is not None:
             return Routed(id, EventState.PENDING, known)
-        code = error.code if isinstance(error, Undecryptable) else UNNAMED
+        # A body that is no event any more names nothing either.
+        code = error.code if isinstance(error, Undecryptable) else Unnamed.code
         return Routed(id, EventState.DEAD, error_code=code)
     return Routed(id, EventState.PENDING if resource else EventState.IGNORED, resource)
 

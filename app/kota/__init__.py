@@ -23,6 +23,7 @@ from app.kota.errors import (
     Refusal,
     SignatureRefused,
 )
+from app.kota.ids import read_id
 from app.kota.limiter import Limiter
 from app.kota.retry import NO_RETRY, RetryPolicy, Verdict, verdict
 from app.kota.schemas.benefits import (
@@ -93,6 +94,7 @@ __all__ = [
     "open_client",
     "read_day",
     "read_envelope",
+    "read_id",
     "script_url",
     "serialise",
     "shape",

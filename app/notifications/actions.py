@@ -149,9 +149,14 @@ def actions_of(kind: str, content: Content | None) -> list[Action]:
 
 
 def is_past(due_on: date | None, *, now: datetime) -> bool:
-    """Whether the day is over everywhere on earth, so that nobody can act on it any more."""
-    # Nothing is added to the due day: Kota may name the last one that there is.
-    return due_on is not None and due_on <= (now.astimezone(UTC) - _LAST_OF_A_DAY).date()
+    """Whether nobody can act on it any more."""
+    return due_on is not None and due_on <= last_past_day(now)
+
+
+def last_past_day(now: datetime) -> date:
+    """The last day that is over everywhere on earth."""
+    # Compare due days with it, and add nothing to them: Kota may name the last day that there is.
+    return (now.astimezone(UTC) - _LAST_OF_A_DAY).date()
 
 
 def _text(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import Sessions
-from app.kota import KotaClient, KotaNotFound, KotaUnreadable
+from app.kota import KotaClient, KotaNotFound, KotaUnreadable, read_id
 from app.models.employee import IS_TOMBSTONE, Employee
 from app.models.employer import Employer
 from app.models.kota_resource import KotaResource
@@ -17,7 +17,6 @@ Content = Mapping[str, Any]
 
 _OF_GROUPS = {"group_quote_intent", "group_policy_intent", "group_policy"}
 _AMENDMENT, _DEPENDENTS = "policy_amendment_intent", "dependents_management_intent"
-_LONGEST_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,13 @@ class Finder:
         """`ids` are those that events named along with the resource. Raises KotaError; opens its own transactions."""
         if kind == _DEPENDENTS:
             return await self._of_parent(content)
-        employee_id = _id(content, "employee_id") or ids.get("employee_id")
-        employer_id = _id(content, "employer_id") or ids.get("employer_id")
+        employee_id = read_id(content, "employee_id") or ids.get("employee_id")
+        employer_id = read_id(content, "employer_id") or ids.get("employer_id")
         if kind == _AMENDMENT and employee_id is None:
-            employee_id = await self._of_policy(_id(content, "policy_id") or ids.get("policy_id"))
+            employee_id = await self._of_policy(read_id(content, "policy_id") or ids.get("policy_id"))
         if employee_id is None and employer_id is None and kind in _OF_GROUPS:
-            employer_id = await self._of_group(_id(content, "group_id") or ids.get("group_id"))
-        customer = _id(content, "external_customer_id") or ids.get("external_customer_id")
+            employer_id = await self._of_group(read_id(content, "group_id") or ids.get("group_id"))
+        customer = read_id(content, "external_customer_id") or ids.get("external_customer_id")
         if employee_id is None:
             return Concerned(employer_id, None, customer)
         return await self._employee(employee_id, employer_id, customer)
@@ -67,7 +66,7 @@ class Finder:
 
     async def _of_parent(self, content: Content) -> Concerned:
         """Kota's dependents management names neither employee nor employer, but the intent that it belongs to."""
-        parent = _id(content, "parent_intent_id")
+        parent = read_id(content, "parent_intent_id")
         if parent is None:
             return Concerned()
         known = await self._remembered(parent)
@@ -103,7 +102,7 @@ class Finder:
             content = await self._kota.get(path, {path.split("{")[1].rstrip("}"): id})
         except KotaNotFound:
             return None
-        found = _id(content, member)
+        found = read_id(content, member)
         if found is None or content.get("id", id) != id:
             raise KotaUnreadable(f"GET {path}", f"no {member}")
         return found
@@ -126,8 +125,3 @@ async def _known_employee(session: AsyncSession, employee_id: str) -> Concerned 
     )
     row = found.first()
     return None if row is None else Concerned(row[0], employee_id, row[1])
-
-
-def _id(content: Content, member: str) -> str | None:
-    value = content.get(member)
-    return value if isinstance(value, str) and value.isprintable() and 0 < len(value) <= _LONGEST_ID else None

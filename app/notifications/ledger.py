@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import delete, select
@@ -12,7 +12,7 @@ from app.db.encryption import lookup_digest
 from app.models.employee import Employee
 from app.models.employer import Employer
 from app.models.notification import Notification, NotificationDismissal, NotificationState
-from app.notifications.actions import Action, is_past
+from app.notifications.actions import Action, is_past, last_past_day
 from app.notifications.concerned import Concerned
 from app.outbox.messages import MessageType
 from app.outbox.notifications import ref_of, tell_notification
@@ -96,8 +96,7 @@ async def expire_notifications(session: AsyncSession, *, now: datetime, limit: i
     """Expire notifications on which nobody can act any more; how many. Call until it is fewer than `limit`."""
     past = await session.scalars(
         select(Notification)
-        # The same as `is_past`, in SQL.
-        .where(Notification.state == OPEN, Notification.due_on <= (now.astimezone(UTC) - timedelta(hours=36)).date())
+        .where(Notification.state == OPEN, Notification.due_on <= last_past_day(now))
         .order_by(Notification.due_on, Notification.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
