@@ -31,7 +31,7 @@ SHORT = {
     "shutdown_grace": 5,
     "sync_wait": 5,
 }
-SETTLES_WITHIN = 20.0
+SETTLES_WITHIN = 60.0
 
 
 class SyncWorld:
