@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, null, select
+from sqlalchemy import bindparam, func, literal, null, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.base import table_of
 from app.db.encryption import lookup_digest
 from app.errors import Conflict, Forbidden, TooManyRequests
 from app.models import Employee, Employer, SessionCount, SessionGrant, SyncState
@@ -99,19 +100,37 @@ class Records:
     employee: Stored | None
 
 
-async def count_session(session: AsyncSession, subject_digest: bytes, *, per_minute: int) -> None:
-    """Count one more request of this person; TooManyRequests past the limit. All replicas count in one row.
+# Built once, and on tables: to build a statement costs more than to run it.
+_counts, _grants = table_of(SessionCount), table_of(SessionGrant)
+_employers, _employees = table_of(Employer), table_of(Employee)
 
-    The transaction does not wait for the disk: a crash may forget what was counted in its last second.
-    """
-    minute = func.date_trunc("minute", func.now())
-    no_wait = func.set_config("synchronous_commit", "off", True)
-    counted = await session.execute(
-        insert(SessionCount)
-        .values(subject_digest=subject_digest, minute=minute, count=1)
-        .on_conflict_do_update(index_elements=["subject_digest", "minute"], set_={"count": SessionCount.count + 1})
-        .returning(SessionCount.count, 60 - func.date_part("second", func.clock_timestamp()), no_wait)
+_COUNT = (
+    insert(_counts)
+    .values(subject_digest=bindparam("subject_digest"), minute=func.date_trunc("minute", func.now()), count=literal(1))
+    .on_conflict_do_update(index_elements=["subject_digest", "minute"], set_={"count": _counts.c.count + 1})
+    .returning(
+        _counts.c.count,
+        60 - func.date_part("second", func.clock_timestamp()),
+        # The transaction does not wait for the disk: a crash may forget what was counted in its last second.
+        func.set_config("synchronous_commit", "off", True),
     )
+)
+_FIND_EMPLOYER = select(
+    _employers.c.kota_id, _employers.c.state, _employers.c.kota_status, _employers.c.ref, null()
+).where(_employers.c.ref == bindparam("ref"))
+_FIND_EMPLOYEE = select(
+    _employees.c.kota_id,
+    _employees.c.state,
+    _employees.c.kota_status,
+    _employees.c.employer_ref,
+    _employees.c.external_customer_id,
+).where(_employees.c.ref == bindparam("ref"))
+_WRITE_GRANT = insert(_grants)
+
+
+async def count_session(session: AsyncSession, subject_digest: bytes, *, per_minute: int) -> None:
+    """Count one more request of this person; TooManyRequests past the limit. All replicas count in one row."""
+    counted = await session.execute(_COUNT, {"subject_digest": subject_digest})
     count, seconds_left, _ = counted.one()
     if count > per_minute:
         raise TooManyRequests("Too many sessions in this minute.", retry_after=max(1, round(seconds_left)))
@@ -119,14 +138,11 @@ async def count_session(session: AsyncSession, subject_digest: bytes, *, per_min
 
 async def find_records(session: AsyncSession, request: SessionRequest) -> Records:
     """What is stored of the employer, and of the employee if the session is for one."""
-    columns = (Employer.kota_id, Employer.state, Employer.kota_status, Employer.ref, null())
-    employer = (await session.execute(select(*columns).where(Employer.ref == request.employer_ref))).one_or_none()
+    employer = (await session.execute(_FIND_EMPLOYER, {"ref": request.employer_ref})).one_or_none()
     employee = None
     if request.audience is Audience.EMPLOYEE and request.employee_ref is not None:
-        state = (Employee.kota_id, Employee.state, Employee.kota_status)
-        found = select(*state, Employee.employer_ref, Employee.external_customer_id)
-        employee = (await session.execute(found.where(Employee.ref == request.employee_ref))).one_or_none()
-    return Records(employer and Stored(*employer), employee and Stored(*employee))
+        employee = (await session.execute(_FIND_EMPLOYEE, {"ref": request.employee_ref})).one_or_none()
+    return Records(Stored(*employer) if employer else None, Stored(*employee) if employee else None)
 
 
 def target_of(request: SessionRequest, records: Records) -> Target:
@@ -177,17 +193,18 @@ async def record_grant(
 ) -> None:
     """Write down who asked, for whom, and until when it is good. The token is not handed in."""
     await session.execute(
-        insert(SessionGrant).values(
-            kind=kind,
-            audience=request.audience.value,
-            subject=request.subject,
-            subject_digest=subject_digest(request.subject, lookup_key=lookup_key),
-            employer_ref=request.employer_ref,
-            employee_ref=request.employee_ref if request.audience is Audience.EMPLOYEE else None,
-            external_customer_id=request.external_customer_id,
-            request_id=request.request_id,
-            expires_at=expires_at,
-        )
+        _WRITE_GRANT,
+        {
+            "kind": kind,
+            "audience": request.audience.value,
+            "subject": request.subject,
+            "subject_digest": subject_digest(request.subject, lookup_key=lookup_key),
+            "employer_ref": request.employer_ref,
+            "employee_ref": request.employee_ref if request.audience is Audience.EMPLOYEE else None,
+            "external_customer_id": request.external_customer_id,
+            "request_id": request.request_id,
+            "expires_at": expires_at,
+        },
     )
 
 
