@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.contributions.lines import copy_lines, digest_of, line_digest, rows_of
+from app.contributions.lines import Row, copy_lines, digest_of, line_digest, rows_of
 from app.contributions.reports import (
     BREAKDOWNS,
     FINALIZED,
@@ -29,15 +29,15 @@ from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.db.faults import is_database_lost
 from app.kota import ContributionReport as KotaReport
-from app.kota import EmployeeBreakdown, KotaClient, KotaError, KotaUnreachable, KotaUnreadable
+from app.kota import KotaClient, KotaError, KotaUnreachable, KotaUnreadable
 from app.queue import leases
 from app.queue.backoff import Backoff
 from app.queue.leases import Lost
 
 log = structlog.get_logger(__name__)
 
-EMPLOYEES_AT_ONCE = 50
-"""Employees whose lines are stored together."""
+LINES_AT_ONCE = 1_000
+"""Lines that are stored together, or those of one employee if these are more."""
 TRIES = 3
 """How often a report is read that changes while it is read."""
 
@@ -144,19 +144,18 @@ class Reader:
         """The digests of all lines, and the statuses of their breakdowns."""
         digests: list[bytes] = []
         statuses: set[str | None] = set()
-        waiting: list[EmployeeBreakdown] = []
+        waiting: list[Row] = []
         async for breakdown in self._kota.breakdowns(held.report_id):
             if (breakdown.contribution_report_id, breakdown.employer_id) != (held.report_id, held.employer_id):
                 raise KotaUnreadable(BREAKDOWNS, "of another report")
             statuses.add(breakdown.status)
-            waiting.append(breakdown)
-            if len(waiting) >= EMPLOYEES_AT_ONCE:
+            waiting += rows_of(breakdown)
+            if len(waiting) >= LINES_AT_ONCE:
                 digests += await self._store(held, waiting)
                 waiting = []
         return digests + await self._store(held, waiting), statuses
 
-    async def _store(self, held: Held, breakdowns: Sequence[EmployeeBreakdown]) -> list[bytes]:
-        rows = [row for breakdown in breakdowns for row in rows_of(breakdown)]
+    async def _store(self, held: Held, rows: Sequence[Row]) -> list[bytes]:
         if rows:
             async with self._sessions.begin() as session:
                 await copy_lines(session, self._keyring, held, rows)
