@@ -15,7 +15,8 @@ class KotaResource(Leased, Base):
 
     It is read when `next_attempt_at` has come: at once after a mark, later after a failure or for a look that no event
     asked for; NULL means not before the next mark. `dirty_seq` counts the marks, so that one that comes during a read
-    has the resource read again. `clean_seq` is the last mark that a read has settled; nothing is decided by it.
+    has the resource read again. `clean_seq` is the last mark that a read has settled: while it is below `dirty_seq`,
+    events may wait for a read, and an erasure leaves it to that read to end the polls.
     """
 
     __tablename__ = "kota_resources"
