@@ -66,8 +66,10 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
+    from app.ops.logging import configure_logging
     from app.ops.processes import counted_together
     from app.settings import load_settings
+    from app.web.held_port import HeldPort
     from app.web.protocol import SERVER_OPTIONS
 
     # Said here once, instead of by every worker process.
@@ -77,8 +79,13 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
     if workers == 1:
         uvicorn.run(factory, **options)
         return
+    # What becomes of its processes is said by this one.
+    configure_logging(level=settings.log_level, fmt=settings.log_format)
     config = uvicorn.Config(factory, workers=workers, **options)
-    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    # It ends here if the port is taken, even by another `serve`, which would share it.
+    with config.bind_socket() as free:
+        family, address = free.family, free.getsockname()
+    supervisor = Multiprocess(config, sockets=[HeldPort.bound_to(family, address)])
     with counted_together():
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

@@ -30,6 +30,7 @@ from app.sync.routes import router as sync_router
 from app.sync.uploads import Uploads
 from app.web.cors import CORS
 from app.web.docs_page import install_docs_page
+from app.web.express import Express
 from app.web.health import router as health_router
 from app.web.middleware import RequestContext
 from app.web.openapi import install_openapi
@@ -78,12 +79,7 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
     install_problem_handlers(app)
     install_openapi(app)
     for router in ROUTERS:
-        part = part_of(router, settings.serve_only)
-        if router is webhooks_router:
-            # Included, it would match every delivery twice over, for the sake of dependencies that it does not have.
-            app.router.routes.extend(part.routes)
-        else:
-            app.include_router(part)
+        app.include_router(part_of(router, settings.serve_only))
     if settings.docs_enabled:
         install_docs_page(app)
     if settings.frontend_origins:
@@ -95,6 +91,7 @@ def create_app(settings: Settings | None = None, *, kota_transport: httpx.AsyncB
             expose_headers=["Retry-After", "X-Request-ID"],
             max_age=600,
         )
+    app.add_middleware(Express, router=part_of(webhooks_router, settings.serve_only))
     app.add_middleware(RequestContext)
     return app
 

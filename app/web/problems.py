@@ -106,7 +106,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 class LastResort:
-    """Answers what nobody expected, inside of the other middleware: CORS, ids and headers hold for it as well."""
+    """Answers what no other handler did, inside of the other middleware: CORS, ids and headers hold for it as well."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -124,8 +124,15 @@ class LastResort:
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
-            answer = await _on_unexpected(Request(scope), error)
+            answer = await _on_error(Request(scope), error)
             await answer(scope, receive, send)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    handlers = request.app.exception_handlers
+    handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), _on_unexpected)
+    answer: Response = await handler(request, error)
+    return answer
 
 
 async def _on_app_error(request: Request, error: Exception) -> Response:

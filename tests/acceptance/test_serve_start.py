@@ -1,6 +1,7 @@
 """A service that cannot start says why, and does not end as if all were well."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 
 from app.dev.ports import free_port
 from app.ops.logging import configure_logging
+from app.web.held_port import HeldPort
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.parametrize("workers", [1, 2])]
 
@@ -50,6 +52,16 @@ def test_key_that_cannot_be_used_is_named_at_once(workers: int) -> None:
     assert ended.returncode == 78, ended.stdout + ended.stderr
     assert "FRONTEND_PUBLIC_KEY: " in ended.stderr
     assert "LOOKUP_KEY: " in ended.stderr
+
+
+def test_port_of_another_is_refused_even_if_it_could_be_shared(workers: int) -> None:
+    with HeldPort.bound_to(socket.AF_INET, ("127.0.0.1", 0)) as taken:
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = _ended(*("-m", "app.cli", "serve", "--port", port, "--workers", str(workers)))
+
+    assert ended.returncode, ended.stdout + ended.stderr
+    assert "address already in use" in ended.stdout.lower()
 
 
 def create_app_that_cannot_start() -> FastAPI:

@@ -1,10 +1,10 @@
-"""`kota-bff serve --workers N` is one service: its processes count together, and leave nothing behind."""
+"""`kota-bff serve --workers N` is one service: its processes share the load, count together, and leave nothing."""
 
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from tests.support.stack import STOP, Stack
 
 pytestmark = pytest.mark.acceptance
 
-REQUESTS = 5
+REQUESTS = 40
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @contextmanager
 def _serving(stack: Stack, folder: Path) -> Iterator[tuple[str, GuardedProcess]]:
-    """`serve --workers 2` once both of its processes count; its URL. `folder` is its temporary one."""
+    """`serve --workers 2` once both of its processes listen; its URL. `folder` is its temporary one."""
     port = free_port()
     env = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), **stack.env}
     with (folder / "log").open("wb") as log:
@@ -40,8 +40,8 @@ def _serving(stack: Stack, folder: Path) -> Iterator[tuple[str, GuardedProcess]]
         )
     url = f"http://127.0.0.1:{port}"
     try:
+        _wait_until_all_listen(url)
         wait_until(lambda: _answers(url))
-        wait_until(lambda: len(_pids(folder)) == 2)
         yield url, server
     finally:
         server.stop()
@@ -49,19 +49,41 @@ def _serving(stack: Stack, folder: Path) -> Iterator[tuple[str, GuardedProcess]]
 
 def test_metrics_add_up_over_the_processes_and_go_with_them(stack: Stack, tmp_path: Path) -> None:
     with _serving(stack, tmp_path) as (url, _):
-        first, second = _pids(tmp_path)
         before = _count(url, stack)
-        for one, other in ((first, second), (second, first)):
-            # While one of them sleeps the other must answer, so both have counted in the end.
-            with _asleep(one):
-                for _ in range(REQUESTS):
-                    httpx.get(f"{url}/health/live", timeout=10).raise_for_status()
-                assert _count(url, stack) == before + REQUESTS
-            before += REQUESTS
-            with _asleep(other):
-                assert _count(url, stack) == before
+        # Each on a connection of its own, so both of them answer some.
+        for _ in range(REQUESTS):
+            assert _lives(url)
+        assert {_count(url, stack) for _ in range(REQUESTS)} == {before + REQUESTS}
 
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_connections_are_dealt_out_to_all_processes(stack: Stack, tmp_path: Path) -> None:
+    with _serving(stack, tmp_path) as (url, _):
+        idle = {pid: _sockets(pid) for pid in _pids(tmp_path)}
+        with ExitStack() as kept:
+            for _ in range(REQUESTS):
+                kept.enter_context(httpx.Client()).get(f"{url}/health/live").raise_for_status()
+            # Fewer in a fair deal: once in a million times.
+            assert all(_sockets(pid) >= idle[pid] + REQUESTS // 8 for pid in idle)
+
+
+def test_nobody_is_sent_to_a_process_that_died(stack: Stack, tmp_path: Path) -> None:
+    with _serving(stack, tmp_path) as (url, _):
+        first, second = _pids(tmp_path)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: not is_alive(first))
+        for _ in range(REQUESTS):
+            assert _lives(url)
+
+        _wait_until_all_listen(url)
+        assert f"Child process [{first}] died" in (tmp_path / "log").read_text()
+        os.kill(second, signal.SIGSTOP)
+        try:
+            # The one in the place of the first is there for all whom the second keeps waiting.
+            wait_until(lambda: _lives(url, timeout=0.5))
+        finally:
+            os.kill(second, signal.SIGCONT)
 
 
 def test_a_killed_supervisor_takes_its_processes_along(stack: Stack, tmp_path: Path) -> None:
@@ -78,6 +100,24 @@ def test_a_killed_supervisor_takes_its_processes_along(stack: Stack, tmp_path: P
                     os.kill(pid, signal.SIGKILL)
 
 
+def _wait_until_all_listen(url: str) -> None:
+    address = f"0100007F:{httpx.URL(url).port:04X}"
+    # Columns of /proc/net/tcp: number, local and remote address, state. 0A listens.
+
+    def listening() -> int:
+        lines = Path("/proc/net/tcp").read_text().splitlines()
+        return sum(line.split()[1] == address and line.split()[3] == "0A" for line in lines)
+
+    wait_until(lambda: listening() == 2)
+
+
+def _lives(url: str, *, timeout: float = 10) -> bool:
+    try:
+        return httpx.get(f"{url}/health/live", timeout=timeout).status_code == httpx.codes.OK
+    except httpx.TimeoutException:
+        return False
+
+
 def _answers(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health/ready", timeout=5).status_code == httpx.codes.OK
@@ -86,17 +126,13 @@ def _answers(url: str) -> bool:
 
 
 def _pids(folder: Path) -> list[int]:
-    """Of the processes that count: prometheus_client's files are named after them."""
-    return sorted({int(path.stem.rpartition("_")[2]) for path in folder.glob("kota-bff-metrics-*/*.db")})
+    """Of the living processes that count: prometheus_client's files are named after them."""
+    pids = {int(path.stem.rpartition("_")[2]) for path in folder.glob("kota-bff-metrics-*/*.db")}
+    return sorted(pid for pid in pids if is_alive(pid))
 
 
-@contextmanager
-def _asleep(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
+def _sockets(pid: int) -> int:
+    return sum(str(file.readlink()).startswith("socket:") for file in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def _count(url: str, stack: Stack) -> int:
