@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, func, update
+from sqlalchemy import case, delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -104,21 +104,22 @@ async def record_report(session: AsyncSession, found: KotaReport) -> None:
         await ring(session, LANE)
 
 
+_DUE = leases.claiming(ContributionReport)
+
+
 async def hold(session: AsyncSession, report_id: str, *, lease: timedelta) -> Held | None:
     """Take a report for reading, due or not; None if it is frozen or somebody else reads it."""
     this = ContributionReport.id == report_id
     await session.execute(
         update(ContributionReport).where(this, ContributionReport.frozen.is_(False)).values(next_attempt_at=func.now())
     )
-    return next(iter(await hold_due(session, limit=1, lease=lease, where=(this,))), None)
+    rows = await leases.claim(session, leases.claiming(ContributionReport, where=[this]), limit=1, lease=lease)
+    return _held(rows[0], lease) if rows else None
 
 
-async def hold_due(
-    session: AsyncSession, *, limit: int, lease: timedelta, where: tuple[ColumnElement[bool], ...] = ()
-) -> list[Held]:
+async def hold_due(session: AsyncSession, *, limit: int, lease: timedelta) -> list[Held]:
     """Take reports that are due to be read."""
-    rows = await leases.claim(session, ContributionReport, limit=limit, lease=lease, where=where)
-    return [_held(row, lease) for row in rows]
+    return [_held(row, lease) for row in await leases.claim(session, _DUE, limit=limit, lease=lease)]
 
 
 def _held(row: ContributionReport, lease: timedelta) -> Held:
@@ -142,10 +143,8 @@ async def make_current(
 
     A `frozen` report keeps them, is never read again, and the host is told of it.
     """
-    await leases.settle(
-        session,
+    settled = leases.settling(
         ContributionReport,
-        held.lease,
         reading=held.reading,
         digest=found.digest,
         lines=found.lines,
@@ -155,6 +154,7 @@ async def make_current(
         error_code=None,
         **_about(found.report, read_again=None if frozen else read_again),
     )
+    await leases.settle(session, settled, held.lease)
     await session.execute(
         delete(ContributionLine).where(
             ContributionLine.report_id == held.report_id, ContributionLine.reading != held.reading
@@ -180,13 +180,9 @@ def _about(report: KotaReport, *, read_again: timedelta | None) -> dict[str, Any
 async def give_up(session: AsyncSession, held: Held, *, error_code: str, backoff: Backoff) -> None:
     """Record a failed reading and drop what it stored; the reading before stays. Raises `leases.Lost`."""
     await drop_lines(session, held)
-    await leases.settle(
-        session,
-        ContributionReport,
-        held.lease,
-        error_code=error_code,
-        next_attempt_at=leases.after(backoff.delay(held.attempts)),
-    )
+    later = leases.after(backoff.delay(held.attempts))
+    failed = leases.settling(ContributionReport, error_code=error_code, next_attempt_at=later)
+    await leases.settle(session, failed, held.lease)
 
 
 async def drop_lines(session: AsyncSession, held: Held) -> None:

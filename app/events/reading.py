@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.events.catalogue import KINDS, Unnamed, address_of
@@ -38,14 +37,16 @@ class Job:
     known_since: datetime
 
 
-FIRST: ColumnElement[bool] = KotaResource.attempts == 0
+Resources = leases.Claiming[KotaResource]
+FIRST = leases.claiming(KotaResource, where=[KotaResource.attempts == 0])
 """Resources that were not tried since they were last read."""
-FAILED: ColumnElement[bool] = KotaResource.attempts > 0
+FAILED = leases.claiming(KotaResource, where=[KotaResource.attempts > 0])
+"""Those whose last read failed."""
 
 
-async def claim_dirty(session: AsyncSession, limit: int, *, lease: timedelta, which: ColumnElement[bool]) -> list[Job]:
+async def claim_dirty(session: AsyncSession, limit: int, *, lease: timedelta, which: Resources) -> list[Job]:
     """Take resources that are dirty, or clean and due to be looked at again."""
-    rows = await leases.claim(session, KotaResource, limit=limit, lease=lease, where=(which,))
+    rows = await leases.claim(session, which, limit=limit, lease=lease)
     return [
         Job(
             resource=Resource(row.kind, row.id, row.path_params),

@@ -9,6 +9,7 @@ from sqlalchemy import Integer, Text, bindparam, case, column, func, select, upd
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.base import table_of
 from app.db.encryption import Keyring, Undecryptable
 from app.events.catalogue import Unnamed, resource_of
 from app.events.reconcile import KEPT_FOR, follow, reconcile_soon
@@ -18,14 +19,48 @@ from app.queue.dirty import Resource, mark_all_dirty
 
 log = structlog.get_logger(__name__)
 
+_events = table_of(KotaEvent)
+_event = _events.c
+# One parameter for any number of rows: SQLAlchemy compiles a VALUES list of each length anew.
+_given = (
+    func.jsonb_to_recordset(bindparam("rows", type_=JSONB))
+    .table_valued(
+        column("id", Text),
+        column("state", Text),
+        column("kind", Text),
+        column("resource", Text),
+        column("seq", Integer),
+        column("code", Text),
+    )
+    .render_derived(with_types=True)
+)
+# Statements are built once: to build them costs more than to send them.
 _TO_ROUTE = (
-    KotaEvent.id,
-    KotaEvent.type,
-    KotaEvent.body,
-    KotaEvent.version,
-    KotaEvent.deliveries,
-    KotaEvent.resource_kind,
-    KotaEvent.resource_id,
+    select(
+        _event.id,
+        _event.type,
+        _event.body,
+        _event.version,
+        _event.deliveries,
+        _event.resource_kind,
+        _event.resource_id,
+    )
+    .where(UNROUTED)
+    .order_by(_event.received_at)
+    .limit(bindparam("at_most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_RECORD = (
+    update(_events)
+    .where(_event.id == _given.c.id)
+    .values(
+        state=_given.c.state,
+        resource_kind=_given.c.kind,
+        resource_id=_given.c.resource,
+        resource_seq=_given.c.seq,
+        error_code=_given.c.code,
+        processed_at=case((_given.c.state == EventState.IGNORED.value, func.now())),
+    )
 )
 
 
@@ -57,14 +92,7 @@ def route(id: str, type: str, body: bytes, *, known: Resource | None, keyring: K
 
 async def route_pending(session: AsyncSession, *, keyring: Keyring, limit: int = 500) -> Counter[EventState]:
     """Route up to `limit` events that nobody else is routing; how many became what. Empty when there are none."""
-    waiting = await session.execute(
-        select(*_TO_ROUTE)
-        .where(UNROUTED)
-        .order_by(KotaEvent.received_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = waiting.all()
+    rows = (await session.execute(_TO_ROUTE, {"at_most": limit})).all()
     routed = [
         route(row.id, row.type, row.body, known=_known(row.resource_kind, row.resource_id), keyring=keyring)
         for row in rows
@@ -97,22 +125,4 @@ async def _record(session: AsyncSession, routed: Sequence[Routed], marks: dict[t
         }
         for event in routed
     ]
-    names = {"id": Text, "state": Text, "kind": Text, "resource": Text, "seq": Integer, "code": Text}
-    given = (
-        func.jsonb_to_recordset(bindparam("rows", rows, type_=JSONB))
-        .table_valued(*(column(name, type_) for name, type_ in names.items()))
-        .render_derived(with_types=True)
-    )
-    await session.execute(
-        update(KotaEvent)
-        .where(KotaEvent.id == given.c.id)
-        .values(
-            state=given.c.state,
-            resource_kind=given.c.kind,
-            resource_id=given.c.resource,
-            resource_seq=given.c.seq,
-            error_code=given.c.code,
-            processed_at=case((given.c.state == EventState.IGNORED.value, func.now())),
-        )
-        .execution_options(synchronize_session=False)
-    )
+    await session.execute(_RECORD, {"rows": rows})

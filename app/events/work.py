@@ -6,14 +6,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring
 from app.db.engine import Sessions
 from app.events.catalogue import Unnamed
 from app.events.projections import PollIntervals, Projector, next_poll, poll_after_failure, status_of
-from app.events.reading import FAILED, FIRST, Job, claim_dirty, concerns_all, error_code, read, release, retry_after
+from app.events.reading import (
+    FAILED,
+    FIRST,
+    Job,
+    Resources,
+    claim_dirty,
+    concerns_all,
+    error_code,
+    read,
+    release,
+    retry_after,
+)
 from app.events.routing import route_pending
 from app.events.settling import Failure, finish_events, settle, settle_failure
 from app.kota import KotaClient, KotaError
@@ -29,6 +40,7 @@ from app.webhooks.store import STORED
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
+_IS_ANY_UNROUTED = select(exists().where(UNROUTED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ def routing_lane(sessions: Sessions, *, keyring: Keyring) -> Lane[None]:
     """
 
     async def claim(session: AsyncSession, _limit: int) -> Sequence[None]:
-        return [None] if await session.scalar(select(exists().where(UNROUTED))) else []
+        return [None] if await session.scalar(_IS_ANY_UNROUTED) else []
 
     async def work(_job: None) -> None:
         routed = {EventState.PENDING: _BATCH}
@@ -108,7 +120,7 @@ class Reader:
         """One lane for first attempts and one for those after a failure, which may not take the place of others."""
         return [self._lane(FIRST, self._reading.in_flight), self._lane(FAILED, self._reading.failed_in_flight)]
 
-    def _lane(self, which: ColumnElement[bool], in_flight: int) -> Lane[Job]:
+    def _lane(self, which: Resources, in_flight: int) -> Lane[Job]:
         async def claim(session: AsyncSession, limit: int) -> list[Job]:
             return await claim_dirty(session, limit, lease=self._reading.lease, which=which)
 

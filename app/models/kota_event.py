@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CTE, ColumnElement, Index, LargeBinary, and_, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import Base, table_of
 
 
 class EventState(StrEnum):
@@ -53,8 +53,9 @@ class KotaEvent(Base):
     error_code: Mapped[str | None]
 
 
+_row = table_of(KotaEvent).c
 UNROUTED: ColumnElement[bool] = and_(
-    KotaEvent.state == EventState.PENDING, or_(KotaEvent.resource_id.is_(None), KotaEvent.resource_seq.is_(None))
+    _row.state == EventState.PENDING, or_(_row.resource_id.is_(None), _row.resource_seq.is_(None))
 )
 """Events of which no resource knows yet."""
 
@@ -65,5 +66,5 @@ def locked_in_order(*conditions: ColumnElement[bool]) -> CTE:
     An UPDATE alone locks rows as it finds them. Two that find the same rows the other way round wait for each other
     until PostgreSQL ends one of them; by id, the second waits for the first.
     """
-    wanted = select(KotaEvent.id).where(*conditions).order_by(KotaEvent.id)
+    wanted = select(_row.id).where(*conditions).order_by(_row.id)
     return wanted.with_for_update(key_share=True).cte("locked")

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.base import table_of
 from app.models.outbox_message import OutboxMessage, OutboxState
 from app.queue.bell import ring
 
@@ -27,29 +28,31 @@ class MessageType(StrEnum):
     REPORT_FINALIZED = "contribution_report.finalized"
 
 
+_messages = table_of(OutboxMessage)
+_insert = insert(_messages).values(next_attempt_at=func.now())
+# Built once: to build it costs more than to send it.
+_TELL = _insert.on_conflict_do_update(
+    index_elements=[_messages.c.object],
+    set_={
+        "version": _messages.c.version + 1,
+        "type": _insert.excluded.type,
+        "content": _insert.excluded.content,
+        "state": OutboxState.PENDING.value,
+        "attempts": 0,
+        "next_attempt_at": func.now(),
+        "changed_at": func.now(),
+        "error_code": None,
+    },
+).returning(_messages.c.version)
+
+
 async def tell_host(session: AsyncSession, type: MessageType, *, object: str, content: Mapping[str, Any]) -> int:
     """Have the host told that `object`, such as `notification/<id>`, is now `content`; returns its new version.
 
     `content` is the whole object in JSON: the host keeps the highest version and needs no other. A version that was
     not delivered yet is dropped for this one.
     """
-    statement = insert(OutboxMessage).values(
-        object=object, type=type.value, content=dict(content), next_attempt_at=func.now()
-    )
-    statement = statement.on_conflict_do_update(
-        index_elements=[OutboxMessage.object],
-        set_={
-            "version": OutboxMessage.version + 1,
-            "type": statement.excluded.type,
-            "content": statement.excluded.content,
-            "state": OutboxState.PENDING.value,
-            "attempts": 0,
-            "next_attempt_at": func.now(),
-            "changed_at": func.now(),
-            "error_code": None,
-        },
-    )
-    version = await session.scalar(statement.returning(OutboxMessage.version))
+    version = await session.scalar(_TELL, {"object": object, "type": type.value, "content": dict(content)})
     await ring(session, OUTBOX)
     return version or 0
 

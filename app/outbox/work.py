@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import Integer, bindparam, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -47,15 +47,28 @@ class Delivery:
     is_readable: bool
 
 
+# A message under a lost key must not hold up the others, so that each is decrypted alone.
+_CLAIM = leases.claiming(OutboxMessage, options=[defer(OutboxMessage.content, raiseload=True)])
+# A newer version that came meanwhile stays pending, and goes out at once.
+_is_newest = OutboxMessage.version == bindparam("told", type_=Integer)
+_DELIVERED = leases.settling(
+    OutboxMessage,
+    state=case((_is_newest, OutboxState.DELIVERED.value), else_=OutboxMessage.state),
+    # Its texts are personal data, and are not needed any more.
+    content=case((_is_newest, None), else_=OutboxMessage.content),
+    delivered_at=func.now(),
+    error_code=None,
+    next_attempt_at=case((_is_newest, literal(None)), else_=func.now()),
+)
+
+
 def outbox_lane(
     sessions: Sessions, *, host: Host, rules: DeliveryRules, clock: Callable[[], datetime]
 ) -> Lane[Delivery]:
     """The lane that tells the host."""
 
     async def claim(session: AsyncSession, limit: int) -> list[Delivery]:
-        # A message under a lost key must not hold up the others, so that each is decrypted alone.
-        unread = [defer(OutboxMessage.content, raiseload=True)]
-        rows = await leases.claim(session, OutboxMessage, limit=limit, lease=rules.lease, options=unread)
+        rows = await leases.claim(session, _CLAIM, limit=limit, lease=rules.lease)
         return [
             Delivery(
                 Message(row.object, row.version, row.type, content or {}, row.changed_at),
@@ -98,19 +111,7 @@ async def _content(session: AsyncSession, object: str) -> Mapping[str, Any] | No
 
 
 async def _delivered(session: AsyncSession, delivery: Delivery) -> None:
-    # A newer version that came meanwhile stays pending, and goes out at once.
-    is_newest = OutboxMessage.version == delivery.message.version
-    await leases.settle(
-        session,
-        OutboxMessage,
-        delivery.lease,
-        state=case((is_newest, OutboxState.DELIVERED.value), else_=OutboxMessage.state),
-        # Its texts are personal data, and are not needed any more.
-        content=case((is_newest, None), else_=OutboxMessage.content),
-        delivered_at=func.now(),
-        error_code=None,
-        next_attempt_at=case((is_newest, literal(None)), else_=func.now()),
-    )
+    await leases.settle(session, _DELIVERED, delivery.lease, told=delivery.message.version)
 
 
 async def _failed(sessions: Sessions, delivery: Delivery, error: NotDelivered, *, rules: DeliveryRules) -> None:
@@ -121,14 +122,13 @@ async def _failed(sessions: Sessions, delivery: Delivery, error: NotDelivered, *
     soon = leases.after(rules.backoff.delay(delivery.attempts))
     try:
         async with sessions.begin() as session:
-            await leases.settle(
-                session,
+            settled = leases.settling(
                 OutboxMessage,
-                delivery.lease,
                 state=case((too_old, OutboxState.DEAD.value), else_=OutboxMessage.state),
                 error_code=error.code,
                 next_attempt_at=case((too_old, literal(None)), (is_newest, soon), else_=func.now()),
             )
+            await leases.settle(session, settled, delivery.lease)
     except leases.Lost:
         log.warning("outbox.lease.lost", object=delivery.message.object)
         return

@@ -23,18 +23,19 @@ log = structlog.get_logger(__name__)
 CHANNEL = "kota_bff"
 """One channel for all; the payload is the name of what rang, which PostgreSQL folds within a transaction."""
 
+_RING = text("SELECT pg_notify(:channel, :name)")
+_RING_ALL = text("SELECT pg_notify(:channel, name) FROM unnest(CAST(:names AS text[])) AS name")
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def ring(session: AsyncSession | AsyncConnection, name: str) -> None:
     """Ring `name` when the transaction commits. At most 7,999 bytes; no personal data, it is visible to all."""
-    await session.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": name})
+    await session.execute(_RING, {"channel": CHANNEL, "name": name})
 
 
 async def ring_all(session: AsyncSession | AsyncConnection, names: Sequence[str]) -> None:
     """Ring several names in one statement."""
-    statement = text("SELECT pg_notify(:channel, name) FROM unnest(CAST(:names AS text[])) AS name")
-    await session.execute(statement, {"channel": CHANNEL, "names": list(names)})
+    await session.execute(_RING_ALL, {"channel": CHANNEL, "names": list(names)})
 
 
 class Bell:

@@ -11,6 +11,7 @@ from sqlalchemy import Text, bindparam, case, column, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.base import table_of
 from app.models.kota_resource import KotaResource
 from app.queue.bell import ring
 
@@ -31,6 +32,36 @@ class Resource:
     ids: Mapping[str, str] = field(default_factory=dict)
 
 
+_resources = table_of(KotaResource)
+_row = _resources.c
+# One parameter for any number of rows: SQLAlchemy compiles a VALUES list of each length anew.
+_given = (
+    func.jsonb_to_recordset(bindparam("marks", type_=JSONB))
+    .table_valued(column("kind", Text), column("id", Text), column("ids", JSONB))
+    .render_derived(with_types=True)
+)
+_insert = insert(_resources).from_select(
+    [_row.kind, _row.id, _row.path_params, _row.next_attempt_at],
+    # In the order of the key: two transactions that mark the same resources in different orders would deadlock.
+    select(_given.c.kind, _given.c.id, _given.c.ids, func.now()).order_by(_given.c.kind, _given.c.id),
+)
+# Statements are built once: every event comes by here, and to build them costs more than to send them.
+_MARK = _insert.on_conflict_do_update(
+    index_elements=[_row.kind, _row.id],
+    set_={
+        "dirty_seq": _row.dirty_seq + 1,
+        "path_params": _row.path_params.concat(_insert.excluded.path_params),
+        "attempts": case((_row.next_attempt_at.is_(None), 0), else_=_row.attempts),
+        "next_attempt_at": func.least(_row.next_attempt_at, func.now()),
+    },
+).returning(_row.kind, _row.id, _row.dirty_seq)
+_DROP_READ = (
+    update(_resources)
+    .where(_row.kind == bindparam("of_kind"), _row.id == bindparam("of_id"))
+    .values(lease_token=None, lease_until=None, attempts=0)
+)
+
+
 async def mark_dirty(session: AsyncSession, kind: str, id: str, ids: Mapping[str, str] | None = None) -> int:
     """Have one resource read again; returns the mark, its new `dirty_seq`."""
     marks = await mark_all_dirty(session, [Resource(kind, id, ids or {})])
@@ -41,12 +72,7 @@ async def read_anew(session: AsyncSession, kind: str, id: str) -> None:
     """Have one resource read again, and drop a read that is under way: it may show what was there before, and loses
     its lease. For whoever has just changed the resource, and written down what came of it."""
     await mark_dirty(session, kind, id)
-    await session.execute(
-        update(KotaResource)
-        .where(KotaResource.kind == kind, KotaResource.id == id)
-        .values(lease_token=None, lease_until=None, attempts=0)
-        .execution_options(synchronize_session=False)
-    )
+    await session.execute(_DROP_READ, {"of_kind": kind, "of_id": id})
 
 
 async def mark_all_dirty(session: AsyncSession, resources: Iterable[Resource]) -> dict[tuple[str, str], int]:
@@ -60,25 +86,6 @@ async def mark_all_dirty(session: AsyncSession, resources: Iterable[Resource]) -
     if not known:
         return {}
     rows = [{"kind": kind, "id": id_, "ids": ids} for (kind, id_), ids in known.items()]
-    # One parameter for any number of rows: SQLAlchemy compiles a VALUES list of each length anew.
-    given = (
-        func.jsonb_to_recordset(bindparam("rows", rows, type_=JSONB))
-        .table_valued(column("kind", Text), column("id", Text), column("ids", JSONB))
-        .render_derived(with_types=True)
-    )
-    # In the order of the key: two transactions that mark the same resources in different orders would deadlock.
-    source = select(given.c.kind, given.c.id, given.c.ids, func.now()).order_by(given.c.kind, given.c.id)
-    columns = [KotaResource.kind, KotaResource.id, KotaResource.path_params, KotaResource.next_attempt_at]
-    statement = insert(KotaResource).from_select([item.key for item in columns], source)
-    statement = statement.on_conflict_do_update(
-        index_elements=[KotaResource.kind, KotaResource.id],
-        set_={
-            "dirty_seq": KotaResource.dirty_seq + 1,
-            "path_params": KotaResource.path_params.concat(statement.excluded.path_params),
-            "attempts": case((KotaResource.next_attempt_at.is_(None), 0), else_=KotaResource.attempts),
-            "next_attempt_at": func.least(KotaResource.next_attempt_at, func.now()),
-        },
-    )
-    marked = await session.execute(statement.returning(KotaResource.kind, KotaResource.id, KotaResource.dirty_seq))
+    marked = await session.execute(_MARK, {"marks": rows})
     await ring(session, DIRTY)
     return {(kind, id_): seq for kind, id_, seq in marked}

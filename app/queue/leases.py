@@ -12,13 +12,33 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, inspect, or_, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    Interval,
+    Table,
+    and_,
+    bindparam,
+    func,
+    inspect,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import ExecutableOption
+from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from app.db.leases import Leased
 
 Row = TypeVar("Row", bound=Leased)
+Claiming = TypedReturnsRows[Row]
+"""What `claim` executes, as `claiming` builds it."""
+Settling = ReturningUpdate[Any]
+"""What `settle` executes, as `settling` builds it."""
 
 
 class Lost(Exception):
@@ -55,71 +75,80 @@ def free(model: type[Row]) -> ColumnElement[bool]:
     return or_(model.lease_until.is_(None), model.lease_until <= func.now())
 
 
-async def claim(
-    session: AsyncSession,
-    model: type[Row],
-    *,
-    limit: int,
-    lease: timedelta,
-    where: Sequence[ColumnElement[bool]] = (),
-    options: Sequence[ExecutableOption] = (),
-) -> list[Row]:
-    """Take up to `limit` due rows for `lease`, longest due first; each gets a fresh `lease_token`.
+def claiming(
+    model: type[Row], *, where: Sequence[ColumnElement[bool]] = (), options: Sequence[ExecutableOption] = ()
+) -> Claiming[Row]:
+    """For the longest due rows that fulfil `where`; `options` say what of them is loaded.
 
-    `options` say what of the rows is loaded.
-
-    The rows count as attempted from here on: a holder that dies without a word has used up an attempt. Commit before
-    the work begins: a lease counts from the start of the transaction.
+    Keep it: to build it costs more than to send it.
     """
-    key = _key(model)
+    key = inspect(model).primary_key
     # A CTE that locks is evaluated once. A subquery may be evaluated again for every row, and then locks other ones.
     taken = (
         select(*key)
         .where(due(model), *where)
         .order_by(model.next_attempt_at)
-        .limit(limit)
+        .limit(bindparam("claimed", type_=Integer))
         .with_for_update(skip_locked=True)
         .cte("taken")
     )
-    statement = (
+    return (
         update(model)
         .where(and_(*(column == taken.c[column.name] for column in key)))
         .values(
             lease_token=func.gen_random_uuid(),
-            lease_until=func.now() + lease,
+            lease_until=func.now() + bindparam("lease", type_=Interval),
             attempts=model.attempts + 1,
         )
         .returning(model)
         .options(*options)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
-    # An update returns rows in the order in which it came across them.
-    return sorted(await session.scalars(statement), key=_due_time)
 
 
-async def settle(session: AsyncSession, model: type[Row], lease: Lease, **values: Any) -> None:
-    """Write a result and give the lease back; raises `Lost` if the lease is not ours any more.
+async def claim(session: AsyncSession, statement: Claiming[Row], *, limit: int, lease: timedelta) -> list[Row]:
+    """Take up to `limit` due rows for `lease`, longest due first; each gets a fresh `lease_token`.
 
-    Pass `next_attempt_at` as well, a SQL expression or None, or the row is due again at once.
+    The rows count as attempted from here on: a holder that dies without a word has used up an attempt. Commit before
+    the work begins: a lease counts from the start of the transaction.
     """
-    settled = await session.scalar(
-        update(model)
-        .where(tuple_(*_key(model), model.lease_token) == (*lease.key, lease.token))
+    rows = await session.scalars(statement, {"claimed": limit, "lease": lease})
+    # An update returns rows in the order in which it came across them.
+    return sorted(rows, key=_due_time)
+
+
+def settling(model: type[Leased], **values: Any) -> Settling:
+    """For writing `values` and giving the lease back.
+
+    They may hold parameters, by names that are no columns. Give `next_attempt_at` as well, a SQL expression or None,
+    or the row is due again at once. Where it runs often, keep it: to build it costs more than to send it.
+    """
+    table = _table(model)
+    return (
+        update(table)
+        .where(*(column == bindparam(f"held_{column.name}") for column in _shown(table)))
         .values(lease_token=None, lease_until=None, **values)
-        .returning(model.attempts)
-        .execution_options(synchronize_session=False)
+        .returning(table.c.attempts)
     )
-    if settled is None:
-        raise Lost(inspect(model).local_table.description)
 
 
-async def release(session: AsyncSession, model: type[Row], leases: Sequence[Lease]) -> None:
+async def settle(session: AsyncSession, statement: Settling, lease: Lease, **parameters: Any) -> None:
+    """Write a result and give the lease back; raises `Lost` if the lease is not ours any more."""
+    table = statement.entity_description["table"]
+    held = {
+        f"held_{column.name}": value for column, value in zip(_shown(table), (*lease.key, lease.token), strict=True)
+    }
+    if await session.scalar(statement, held | parameters) is None:
+        raise Lost(table.name)
+
+
+async def release(session: AsyncSession, model: type[Leased], leases: Sequence[Lease]) -> None:
     """Hand back rows that were claimed but not started, as if they had never been taken."""
+    table = _table(model)
     await session.execute(
-        update(model)
-        .where(tuple_(*_key(model), model.lease_token).in_([(*lease.key, lease.token) for lease in leases]))
-        .values(lease_token=None, lease_until=None, attempts=model.attempts - 1)
-        .execution_options(synchronize_session=False)
+        update(table)
+        .where(tuple_(*_shown(table)).in_([(*lease.key, lease.token) for lease in leases]))
+        .values(lease_token=None, lease_until=None, attempts=table.c.attempts - 1)
     )
 
 
@@ -128,9 +157,14 @@ def after(delay: timedelta) -> ColumnElement[Any]:
     return func.now() + delay
 
 
-def _key(model: type[Row]) -> Sequence[ColumnElement[Any]]:
-    key: Sequence[ColumnElement[Any]] = inspect(model).primary_key
-    return key
+def _table(model: type[Leased]) -> Table:
+    table: Table = inspect(model).local_table
+    return table
+
+
+def _shown(table: Table) -> Sequence[Column[Any]]:
+    """What a lease shows."""
+    return [*table.primary_key, table.c.lease_token]
 
 
 def _due_time(row: Leased) -> datetime:

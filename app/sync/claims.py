@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.encryption import Undecryptable
 from app.errors import FieldError
 from app.models import Employee, Employer
-from app.queue.leases import Lease, claim, release
+from app.queue.leases import Claiming, Lease, claim, claiming, release
 from app.sync.gate import opening, take_probe
 from app.sync.kinds import OFFBOARDED, Fields, Kind, Record
 from app.sync.plan import (
@@ -106,12 +107,8 @@ async def claim_pushes(
         api_key=rules.plan.api_key,
         restored=rules.restored,
     )
-    # A hold keeps back what could create: also a repeated create, since a restored row knows an outdated key.
-    where = () if open_for.creates else (kind.model.kota_id.is_not(None),)
     for _ in range(ROUNDS if open_for.limit else 0):
-        records = await claim(
-            session, kind.model, limit=open_for.limit, lease=rules.lease, where=where, options=unread(kind)
-        )
+        records = await claim(session, _due(kind, creates=open_for.creates), limit=open_for.limit, lease=rules.lease)
         pushes = await _prepare(
             session, kind, records, rules=rules, employer_ids=employer_ids, is_probe=open_for.is_probe
         )
@@ -120,6 +117,13 @@ async def claim_pushes(
         if pushes or not records:
             return pushes
     return []
+
+
+@cache
+def _due(kind: Kind, *, creates: bool) -> Claiming[Record]:
+    # A hold keeps back what could create: also a repeated create, since a restored row knows an outdated key.
+    where = [] if creates else [kind.model.kota_id.is_not(None)]
+    return claiming(kind.model, where=where, options=unread(kind))
 
 
 async def _prepare(

@@ -29,11 +29,14 @@ class Opening:
     is_probe: bool = False
 
 
+_CLOSED = select(PushGate).where(PushGate.opened_at.is_(None))
+
+
 async def opening(session: AsyncSession, *, limit: int, api_key: str, restored: bool) -> Opening:
     """What the gates let through of `limit` pushes. Whoever may probe takes the probe once there is a push for it, in
     the same transaction: until that ends, all others who could probe wait for it.
     """
-    gates = {gate.name: gate for gate in await session.scalars(select(PushGate).where(PushGate.opened_at.is_(None)))}
+    gates = {gate.name: gate for gate in await session.scalars(_CLOSED)}
     held = restored and await _creates_are_held(session, known=Gate.RESTORE in gates)
     refused = gates.get(Gate.API_KEY)
     PUSHING_PAUSED.set(0 if refused is None else 1)

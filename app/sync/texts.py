@@ -1,15 +1,17 @@
 """What records say is encrypted, and one of them may be under a key that is gone. It must not take others along."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import ARRAY, Text, any_, bindparam, select
+from sqlalchemy import ARRAY, Select, Text, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.interfaces import ORMOption
 
+from app.db.base import table_of
 from app.db.encryption import Undecryptable
 from app.sync.kinds import Kind, Record
 
@@ -63,8 +65,13 @@ async def _readable(
 async def _read(
     session: AsyncSession, kind: Kind, refs: Sequence[str], names: Sequence[str]
 ) -> dict[str, tuple[Any, ...]]:
-    model = kind.model
-    # One array parameter: a list of any length then compiles once and is prepared once.
-    among = model.ref == any_(bindparam(None, list(refs), type_=ARRAY(Text)))
-    rows = await session.execute(select(model.ref, *(getattr(model, name) for name in names)).where(among))
+    rows = await session.execute(_texts(kind, tuple(names)), {"refs": list(refs)})
     return {ref: tuple(texts) for ref, *texts in rows}
+
+
+@cache
+def _texts(kind: Kind, names: tuple[str, ...]) -> Select[*tuple[Any, ...]]:
+    row = table_of(kind.model).c
+    # One array parameter: a list of any length then compiles once and is prepared once.
+    among = row.ref == any_(bindparam("refs", type_=ARRAY(Text)))
+    return select(row.ref, *(row[name] for name in names)).where(among)

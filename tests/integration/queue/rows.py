@@ -15,6 +15,8 @@ from app.queue.leases import Lease, lease_of
 
 NAME = "rows"
 MINUTE = timedelta(minutes=1)
+DUE = leases.claiming(KotaResource)
+DONE = leases.settling(KotaResource, kota_status="done", next_attempt_at=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ Work = Callable[[Job], Awaitable[None]]
 
 
 async def claim(session: AsyncSession, limit: int, *, lease: timedelta = MINUTE) -> list[Job]:
-    rows = await leases.claim(session, KotaResource, limit=limit, lease=lease)
+    rows = await leases.claim(session, DUE, limit=limit, lease=lease)
     return [Job(row.id, lease_of(row)) for row in rows]
 
 
@@ -37,7 +39,7 @@ async def release(session: AsyncSession, jobs: Sequence[Job]) -> None:
 
 async def settle(sessions: Sessions, job: Job) -> None:
     async with sessions.begin() as session:
-        await leases.settle(session, KotaResource, job.lease, kota_status="done", next_attempt_at=None)
+        await leases.settle(session, DONE, job.lease)
 
 
 def lane(work: Work, *, in_flight: int = 2, batch: int = 100, lease: timedelta = MINUTE) -> Lane[Job]:

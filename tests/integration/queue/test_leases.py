@@ -13,12 +13,15 @@ from tests.integration.queue.conftest import AddRows
 from tests.support.statements import points_in_time, sent_values
 
 MINUTE = timedelta(minutes=1)
+DUE = leases.claiming(KotaResource)
+DUE_LATER = leases.settling(KotaResource, next_attempt_at=leases.after(MINUTE))
+RESTING = leases.settling(KotaResource, next_attempt_at=None)
 
 
 async def claim(sessions: Sessions, *, limit: int = 10, lease: timedelta = MINUTE) -> dict[str, Lease]:
     """What was claimed, by id, in order."""
     async with sessions.begin() as session:
-        rows = await leases.claim(session, KotaResource, limit=limit, lease=lease)
+        rows = await leases.claim(session, DUE, limit=limit, lease=lease)
     return {row.id: lease_of(row) for row in rows}
 
 
@@ -34,7 +37,8 @@ async def row(sessions: Sessions, id_: str) -> KotaResource:
 
 async def settle(sessions: Sessions, lease: Lease, *, status: str) -> None:
     async with sessions.begin() as session:
-        await leases.settle(session, KotaResource, lease, kota_status=status, next_attempt_at=None, attempts=0)
+        settled = leases.settling(KotaResource, kota_status=status, next_attempt_at=None, attempts=0)
+        await leases.settle(session, settled, lease)
 
 
 async def test_longest_due_rows_are_claimed_first_and_no_more_than_asked_for(
@@ -57,7 +61,8 @@ async def test_row_that_is_not_due_or_has_nothing_to_do_is_left_alone(sessions: 
 async def test_condition_of_the_caller_narrows_what_is_claimed(sessions: Sessions, add_rows: AddRows) -> None:
     await add_rows("a", "b")
     async with sessions.begin() as session:
-        rows = await leases.claim(session, KotaResource, limit=10, lease=MINUTE, where=[KotaResource.id != "a"])
+        others = leases.claiming(KotaResource, where=[KotaResource.id != "a"])
+        rows = await leases.claim(session, others, limit=10, lease=MINUTE)
     assert [row.id for row in rows] == ["b"]
 
 
@@ -88,7 +93,7 @@ async def test_row_that_is_settled_for_later_is_claimed_when_that_time_comes(
     await add_rows("a")
     held = await claim(sessions)
     async with sessions.begin() as session:
-        await leases.settle(session, KotaResource, held["a"], next_attempt_at=leases.after(MINUTE))
+        await leases.settle(session, DUE_LATER, held["a"])
     assert await claim(sessions) == {}
     async with sessions.begin() as session:
         await session.execute(update(KotaResource).values(next_attempt_at=func.now()))
@@ -116,7 +121,7 @@ async def test_claim_passes_over_rows_that_an_open_transaction_has_locked(
 ) -> None:
     await add_rows("a", "b")
     async with sessions.begin() as other:
-        assert [row.id for row in await leases.claim(other, KotaResource, limit=1, lease=MINUTE)] == ["a"]
+        assert [row.id for row in await leases.claim(other, DUE, limit=1, lease=MINUTE)] == ["a"]
         assert list(await claim(sessions)) == ["b"]
 
 
@@ -166,7 +171,7 @@ async def test_lost_lease_undoes_what_the_transaction_wrote_before(sessions: Ses
         async with sessions.begin() as session:
             other_row = update(KotaResource).where(KotaResource.id == "projection")
             await session.execute(other_row.values(kota_status="late"))
-            await leases.settle(session, KotaResource, late["a"], next_attempt_at=None)
+            await leases.settle(session, RESTING, late["a"])
 
     with pytest.raises(Lost):
         await write_late()
@@ -187,7 +192,7 @@ async def test_settling_and_releasing_find_their_rows_by_key(sessions: Sessions,
     async with sessions.begin() as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))
         before = (await session.execute(scans)).one()
-        await leases.settle(session, KotaResource, held["a"], next_attempt_at=None)
+        await leases.settle(session, RESTING, held["a"])
         await leases.release(session, KotaResource, [held["b"], held["c"]])
         after = (await session.execute(scans)).one()
     assert after.seq_scan == before.seq_scan
@@ -202,7 +207,7 @@ async def test_leases_are_counted_by_the_clock_of_the_database(
         await add_rows("a", "b")
         held = await claim(sessions)
         async with sessions.begin() as session:
-            await leases.settle(session, KotaResource, held["a"], next_attempt_at=leases.after(MINUTE))
+            await leases.settle(session, DUE_LATER, held["a"])
             await leases.release(session, KotaResource, [held["b"]])
     assert sent.count(MINUTE) == 2
     assert points_in_time(sent) == []
