@@ -83,9 +83,7 @@ def _serve(factory: str, *, host: str, port: int, workers: int) -> None:
     configure_logging(level=settings.log_level, fmt=settings.log_format)
     config = uvicorn.Config(factory, workers=workers, **options)
     # It ends here if the port is taken, even by another `serve`, which would share it.
-    with config.bind_socket() as free:
-        family, address = free.family, free.getsockname()
-    supervisor = Multiprocess(config, sockets=[HeldPort.bound_to(family, address)])
+    supervisor = Multiprocess(config, sockets=[HeldPort.of(config.bind_socket())])
     with counted_together():
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

@@ -38,9 +38,8 @@ from app.web.problems import install_problem_handlers
 from app.webhooks.intake import Intake
 from app.webhooks.routes import router as webhooks_router
 
-# Routes are tried in this order: the busiest first.
+# Routes are tried in this order, the busiest first; deliveries go past all of them.
 ROUTERS = (
-    webhooks_router,
     sessions_router,
     health_router,
     metrics_router,
@@ -53,6 +52,7 @@ ROUTERS = (
     notifications_router,
     contributions_router,
     privacy_router,
+    webhooks_router,
 )
 ON_BOTH_SIDES = {"/health/live", "/health/ready", "/metrics"}
 

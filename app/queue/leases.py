@@ -120,7 +120,7 @@ async def claim(session: AsyncSession, statement: Claiming[Row], *, limit: int, 
 def settling(model: type[Leased], **values: Any) -> Settling:
     """For writing `values` and giving the lease back.
 
-    They may hold parameters, by names that are no columns. Give `next_attempt_at` as well, a SQL expression or None,
+    They may hold parameters. Give `next_attempt_at` as well, a SQL expression or None,
     or the row is due again at once. Where it runs often, keep it: to build it costs more than to send it.
     """
     table = _table(model)
@@ -135,6 +135,8 @@ def settling(model: type[Leased], **values: Any) -> Settling:
 async def settle(session: AsyncSession, statement: Settling, lease: Lease, **parameters: Any) -> None:
     """Write a result and give the lease back; raises `Lost` if the lease is not ours any more."""
     table = statement.entity_description["table"]
+    if parameters.keys() & table.c.keys():
+        raise ValueError("a parameter by a column's name would be written to it")
     held = {
         f"held_{column.name}": value for column, value in zip(_shown(table), (*lease.key, lease.token), strict=True)
     }

@@ -1,6 +1,6 @@
 """Routes past everything that FastAPI does around a route: matching, resolving dependencies, stacks of contexts.
 
-On the busiest route all that would be a tenth of what an answer costs.
+On the busiest route matching alone would be a tenth of what an answer costs, and dependencies far more.
 """
 
 from fastapi import APIRouter, Request, Response

@@ -14,13 +14,23 @@ class HeldPort(socket.socket):
     Nobody but that process holds it: with a process that dies, the kernel stops dealing it connections.
     """
 
+    @classmethod
+    def of(cls, bound: socket.socket) -> "HeldPort":
+        """Take over the port to which `bound` is bound, and close that."""
+        family, address = bound.family, bound.getsockname()
+        bound.close()
+        held = cls._bound_to(family, address)
+        # Without it the port is held also against those who would bind it while nobody listens, another `serve` first.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        return held
+
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self).bound_to, (self.family, self.getsockname())
+        return type(self)._bound_to, (self.family, self.getsockname())
 
     @classmethod
-    def bound_to(cls, family: int, address: tuple[Any, ...]) -> "HeldPort":
-        """Raises OSError if the port belongs to somebody who does not share it, as only we do."""
+    def _bound_to(cls, family: int, address: tuple[Any, ...]) -> "HeldPort":
         port = cls(family)
+        # What is left of connections of an earlier process is no hindrance.
         port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         port.bind(address)

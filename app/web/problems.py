@@ -106,7 +106,8 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 class LastResort:
-    """Answers what no other handler did, inside of the other middleware: CORS, ids and headers hold for it as well."""
+    """Answers every exception that nobody else did. Inside of other middleware, so that ids and headers, and CORS where
+    it applies, hold for its answers as well."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

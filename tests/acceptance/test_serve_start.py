@@ -55,12 +55,13 @@ def test_key_that_cannot_be_used_is_named_at_once(workers: int) -> None:
 
 
 def test_port_of_another_is_refused_even_if_it_could_be_shared(workers: int) -> None:
-    with HeldPort.bound_to(socket.AF_INET, ("127.0.0.1", 0)) as taken:
-        taken.listen()
+    unheld = socket.create_server(("127.0.0.1", 0))
+    # Nobody listens yet, or none of its processes does any more.
+    with HeldPort.of(unheld) as taken:
         port = str(taken.getsockname()[1])
         ended = _ended(*("-m", "app.cli", "serve", "--port", port, "--workers", str(workers)))
 
-    assert ended.returncode, ended.stdout + ended.stderr
+    assert ended.returncode == 3, ended.stdout + ended.stderr
     assert "address already in use" in ended.stdout.lower()
 
 

@@ -65,7 +65,6 @@ def run(folder: Path) -> list[Result]:
 
 
 def _stack(folder: Path) -> Stack:
-    folder.mkdir()
     # What is measured is intake, so no worker takes part of the machine.
     return Stack(folder, workers=0, durable=True, log_level="info", serve=("--workers", "2"))
 

@@ -214,3 +214,11 @@ async def test_leases_are_counted_by_the_clock_of_the_database(
     async with sessions() as session:
         in_a_minute = KotaResource.next_attempt_at.between(func.now(), func.now() + MINUTE)
         assert await session.scalar(select(in_a_minute).where(KotaResource.id == "a"))
+
+
+async def test_parameter_that_would_be_written_to_a_column_is_refused(sessions: Sessions, add_rows: AddRows) -> None:
+    await add_rows("a")
+    held = await claim(sessions)
+    with pytest.raises(ValueError, match="would be written"):
+        async with sessions.begin() as session:
+            await leases.settle(session, RESTING, held["a"], kota_status="by mistake")

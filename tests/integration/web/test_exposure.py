@@ -23,6 +23,8 @@ async def test_half_of_the_doors_do_not_exist(host: Host, only: str) -> None:
         hidden = "/sessions" if only == "internal" else "/internal/sessions"
         headers = host.bearer() | {"Content-Type": "application/json"}
         assert (await app.http.post(hidden, content=b"{}", headers=headers)).status_code == 404
+        delivered = await app.http.post("/webhooks/kota")
+        assert delivered.status_code == (404 if only == "internal" else 401)
         shown = "/sessions" if only == "public" else "/internal/sessions"
         assert (await app.http.post(shown)).status_code == 401
 

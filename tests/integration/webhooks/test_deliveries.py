@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
 from app.kota import SIGNATURE_HEADER, sign
@@ -50,6 +51,23 @@ async def test_twenty_deliveries_at_once_are_one_row_and_one_acceptance(applicat
     assert sorted(answer.json()["status"] for answer in answers) == ["accepted", *["duplicate"] * 19]
     async with application.app.state.services.sessions() as session:
         assert (await session.scalars(select(KotaEvent.deliveries))).all() == [20]
+
+
+@pytest.mark.threat(11)
+async def test_fault_of_ours_is_a_problem_and_counted(application: Application) -> None:
+    before = REGISTRY.get_sample_value("kota_bff_unexpected_errors_total", {"where": "http"}) or 0.0
+    application.app.state.intake = None
+    answer = await deliver(application)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert REGISTRY.get_sample_value("kota_bff_unexpected_errors_total", {"where": "http"}) == before + 1
+
+
+async def test_what_cannot_be_buried_without_a_database_is_asked_for_again() -> None:
+    async with open_application("postgresql://postgres:made-up@127.0.0.1:1/x") as application:
+        answer = await deliver(application, b"no event")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.threat(13)
