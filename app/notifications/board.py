@@ -49,7 +49,8 @@ class Me:
     """The records of a person, and what waits for them. `employees_processing` is None for who manages nobody."""
 
     employer_status: str | None
-    employee: Employee | None
+    employee_ref: str | None
+    employee_status: str | None
     employees_processing: int | None
     open_notifications: int
 
@@ -75,13 +76,15 @@ async def dismiss(session: AsyncSession, viewer: Viewer, notification_id: UUID) 
 
     Doing it twice is as good as once. NotFound for what they do not see.
     """
-    found = await session.scalar(select(Notification).where(Notification.id == notification_id, _open_for(viewer)))
-    if found is None:
+    said = await session.scalar(
+        select(Notification.content_digest).where(Notification.id == notification_id, _open_for(viewer))
+    )
+    if said is None:
         raise NotFound
     statement = insert(NotificationDismissal).values(
-        notification_id=found.id,
+        notification_id=notification_id,
         subject_digest=viewer.subject_digest,
-        content_digest=found.content_digest[:SEEN_BYTES],
+        content_digest=said[:SEEN_BYTES],
     )
     await session.execute(
         statement.on_conflict_do_update(
@@ -92,8 +95,14 @@ async def dismiss(session: AsyncSession, viewer: Viewer, notification_id: UUID) 
 
 
 async def me(session: AsyncSession, viewer: Viewer) -> Me:
-    """The person's employer and own record, as far as they may see them."""
-    employer = await session.get(Employer, viewer.employer_ref)
+    """The person's employer and own record, as far as they may see them.
+
+    By a few columns: all of a record would have to be decrypted.
+    """
+    employer_status = await session.scalar(select(Employer.kota_status).where(Employer.ref == viewer.employer_ref))
+    employee = (
+        await session.execute(select(Employee.ref, Employee.kota_status).where(_is_viewer(viewer)))
+    ).one_or_none()
     waiting: int | None = await session.scalar(select(func.count()).select_from(Notification).where(_visible(viewer)))
     processing: int | None = None
     if NotificationAudience.EMPLOYER in viewer.audiences:
@@ -109,8 +118,9 @@ async def me(session: AsyncSession, viewer: Viewer) -> Me:
             )
         )
     return Me(
-        employer_status=employer.kota_status if employer else None,
-        employee=await session.scalar(select(Employee).where(_is_viewer(viewer))),
+        employer_status=employer_status,
+        employee_ref=employee.ref if employee else None,
+        employee_status=employee.kota_status if employee else None,
         employees_processing=processing,
         open_notifications=waiting or 0,
     )

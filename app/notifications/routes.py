@@ -128,7 +128,7 @@ async def show_me(viewer: ViewerDep, session: SessionDep) -> MeOut:
     found = await me(session, viewer)
     return MeOut(
         employer=RecordOut(ref=viewer.employer_ref, status=found.employer_status),
-        employee=RecordOut(ref=found.employee.ref, status=found.employee.kota_status) if found.employee else None,
+        employee=RecordOut(ref=found.employee_ref, status=found.employee_status) if found.employee_ref else None,
         employees_processing=found.employees_processing,
         open_notifications=found.open_notifications,
     )

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import LargeBinary, func, literal, update
 
-from app.models import Notification, NotificationAudience, NotificationState, SyncState
+from app.models import Employee, Employer, Notification, NotificationAudience, NotificationState, SyncState
 from app.models.notification import SEEN_BYTES
 from tests.databases import NewDatabase
 from tests.integration.sessions.world import employee_row, employer_row, store
@@ -187,6 +187,15 @@ async def test_me_names_the_records_of_the_token(app: RunningApp) -> None:
         "employees_processing": None,
         "open_notifications": 0,
     }
+
+
+async def test_own_status_is_shown_without_reading_what_a_record_says(app: RunningApp) -> None:
+    shown = await get(app, "/me", employee="mary")
+    under_a_lost_key = literal(b"\x00" * 64, LargeBinary)
+    async with app.app.state.services.sessions.begin() as session:
+        for record in (Employer, Employee):
+            await session.execute(update(record).values(desired=under_a_lost_key))
+    assert await get(app, "/me", employee="mary") == shown
 
 
 async def test_without_a_token_nothing_is_shown(app: RunningApp) -> None:
