@@ -3,11 +3,10 @@
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import delete, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import func
 
 from app.db.engine import Sessions
-from app.db.pruning import CHUNK, prune
+from app.db.pruning import prune_rows
 from app.models.kota_event import EventState, KotaEvent
 
 log = structlog.get_logger(__name__)
@@ -18,16 +17,7 @@ _DONE = (EventState.PROCESSED, EventState.IGNORED)
 
 async def prune_events(sessions: Sessions, *, after: timedelta) -> None:
     """Forget events that were received longer ago than that."""
-    old = (
-        select(KotaEvent.id)
-        .where(KotaEvent.received_at < func.now() - after, KotaEvent.state.in_(_DONE))
-        .order_by(KotaEvent.received_at, KotaEvent.id)
-        .limit(CHUNK)
-        .with_for_update(skip_locked=True)
-    )
-
-    async def forget(session: AsyncSession) -> int:
-        gone = await session.execute(delete(KotaEvent).where(KotaEvent.id.in_(old)).returning(KotaEvent.id))
-        return len(gone.all())
-
-    log.info("events.pruned", rows=await prune(sessions, forget))
+    old = KotaEvent.received_at < func.now() - after
+    along = [KotaEvent.received_at, KotaEvent.id]
+    rows = await prune_rows(sessions, KotaEvent, old, KotaEvent.state.in_(_DONE), along=along)
+    log.info("events.pruned", rows=rows)

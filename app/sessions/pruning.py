@@ -3,11 +3,10 @@
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import delete, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import func
 
 from app.db.engine import Sessions
-from app.db.pruning import CHUNK, prune
+from app.db.pruning import prune_rows
 from app.models.session_count import SessionCount
 from app.models.session_grant import SessionGrant
 
@@ -19,32 +18,13 @@ _COUNTS_AFTER = timedelta(hours=1)
 
 async def prune_grants(sessions: Sessions, *, after: timedelta) -> None:
     """Forget sessions that were granted longer ago than that."""
-    old = (
-        select(SessionGrant.id)
-        .where(SessionGrant.granted_at < func.now() - after)
-        .order_by(SessionGrant.granted_at)
-        .limit(CHUNK)
+    old = SessionGrant.granted_at < func.now() - after
+    log.info(
+        "sessions.grants.pruned", rows=await prune_rows(sessions, SessionGrant, old, along=[SessionGrant.granted_at])
     )
-
-    async def forget(session: AsyncSession) -> int:
-        gone = await session.execute(delete(SessionGrant).where(SessionGrant.id.in_(old)).returning(SessionGrant.id))
-        return len(gone.all())
-
-    log.info("sessions.grants.pruned", rows=await prune(sessions, forget))
 
 
 async def prune_counts(sessions: Sessions) -> None:
     """Forget the counts of minutes that nobody asks about any more."""
-    key = tuple_(SessionCount.subject_digest, SessionCount.minute)
-    old = (
-        select(SessionCount.subject_digest, SessionCount.minute)
-        .where(SessionCount.minute < func.now() - _COUNTS_AFTER)
-        .order_by(SessionCount.minute)
-        .limit(CHUNK)
-    )
-
-    async def forget(session: AsyncSession) -> int:
-        gone = await session.execute(delete(SessionCount).where(key.in_(old)).returning(SessionCount.minute))
-        return len(gone.all())
-
-    log.info("sessions.counts.pruned", rows=await prune(sessions, forget))
+    old = SessionCount.minute < func.now() - _COUNTS_AFTER
+    log.info("sessions.counts.pruned", rows=await prune_rows(sessions, SessionCount, old, along=[SessionCount.minute]))

@@ -5,13 +5,13 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.encryption import Keyring, lookup_digest
 from app.db.engine import Sessions
-from app.db.pruning import CHUNK, prune
+from app.db.pruning import prune_rows
 from app.errors import NotFound
 from app.models.dead_letter import DeadLetter
 
@@ -51,15 +51,6 @@ async def read_dead_letter(session: AsyncSession, id_: UUID, *, keyring: Keyring
 
 async def prune_dead_letters(sessions: Sessions, *, after: timedelta) -> None:
     """Forget what was first delivered longer ago than that."""
-    old = (
-        select(DeadLetter.id)
-        .where(DeadLetter.received_at < func.now() - after)
-        .order_by(DeadLetter.received_at)
-        .limit(CHUNK)
-    )
-
-    async def forget(session: AsyncSession) -> int:
-        gone = await session.execute(delete(DeadLetter).where(DeadLetter.id.in_(old)).returning(DeadLetter.id))
-        return len(gone.all())
-
-    log.info("webhooks.dead_letters.pruned", rows=await prune(sessions, forget))
+    old = DeadLetter.received_at < func.now() - after
+    rows = await prune_rows(sessions, DeadLetter, old, along=[DeadLetter.received_at])
+    log.info("webhooks.dead_letters.pruned", rows=rows)
