@@ -32,6 +32,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
+from app.db.base import Base, table_of
 from app.db.leases import Leased
 
 Row = TypeVar("Row", bound=Leased)
@@ -117,13 +118,13 @@ async def claim(session: AsyncSession, statement: Claiming[Row], *, limit: int, 
     return sorted(rows, key=_due_time)
 
 
-def settling(model: type[Leased], **values: Any) -> Settling:
+def settling(model: type[Base], **values: Any) -> Settling:
     """For writing `values` and giving the lease back.
 
-    They may hold parameters. Give `next_attempt_at` as well, a SQL expression or None,
-    or the row is due again at once. Where it runs often, keep it: to build it costs more than to send it.
+    They may hold parameters. Give `next_attempt_at` as well, a SQL expression or None, or the row is due again at once.
+    Where it runs often, keep it: to build it costs more than to send it.
     """
-    table = _table(model)
+    table = table_of(model)
     return (
         update(table)
         .where(*(column == bindparam(f"held_{column.name}") for column in _shown(table)))
@@ -144,9 +145,9 @@ async def settle(session: AsyncSession, statement: Settling, lease: Lease, **par
         raise Lost(table.name)
 
 
-async def release(session: AsyncSession, model: type[Leased], leases: Sequence[Lease]) -> None:
+async def release(session: AsyncSession, model: type[Base], leases: Sequence[Lease]) -> None:
     """Hand back rows that were claimed but not started, as if they had never been taken."""
-    table = _table(model)
+    table = table_of(model)
     await session.execute(
         update(table)
         .where(tuple_(*_shown(table)).in_([(*lease.key, lease.token) for lease in leases]))
@@ -157,11 +158,6 @@ async def release(session: AsyncSession, model: type[Leased], leases: Sequence[L
 def after(delay: timedelta) -> ColumnElement[Any]:
     """The database's now plus `delay`, for `next_attempt_at`."""
     return func.now() + delay
-
-
-def _table(model: type[Leased]) -> Table:
-    table: Table = inspect(model).local_table
-    return table
 
 
 def _shown(table: Table) -> Sequence[Column[Any]]:
